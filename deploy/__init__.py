@@ -1,0 +1,1 @@
+"""Puts the endpoint on SageMaker, and the gateway on a cluster."""

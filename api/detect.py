@@ -1,0 +1,165 @@
+"""The pipeline: upload → picture → canvas → endpoint → boxes in the upright picture."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from api import picture as pictures
+from api.endpoint import Endpoint
+from api.errors import DeadlineExceeded, EndpointAnswerInvalid, InvalidParameter
+from api.fit import FITS, Corners, Fit
+from api.guard import Pool
+from api.picture import Picture
+from api.schema import (
+    Box,
+    Detection,
+    Detections,
+    EndpointAnswer,
+    ImageInfo,
+    Model,
+    ModelRef,
+    Parameters,
+    Timing,
+)
+from api.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finished request: the native answer, and the picture that it is about."""
+
+    answer: Detections
+    picture: Picture
+
+
+class Detector:
+    """Pictures in, boxes out, for one model behind one endpoint."""
+
+    def __init__(self, settings: Settings, endpoint: Endpoint) -> None:
+        self.settings, self.endpoint, self.model = settings, endpoint, settings.model
+        self._decodes = Pool("decode", settings.decodes, settings.waiting_decodes)
+        self._calls = Pool("endpoint", settings.endpoint_calls, settings.waiting_calls)
+
+    async def detect(self, upload: bytes, wanted: Parameters, request_id: str) -> Found:
+        """The boxes of one upload, in pixels of its upright picture.
+
+        Raises PictureError, UnsupportedPictureFormat, InvalidParameter, Overloaded, EndpointError, DeadlineExceeded.
+        """
+        self._check(wanted)
+        clock, size = Clock(), self.model.input_size
+        try:
+            async with asyncio.timeout(self.settings.deadline_seconds):
+                picture, fit, canvas = await self._decodes.run(clock.timed("decode", lambda: self._canvas(upload)))
+                ask = clock.timed("inference", lambda: self.endpoint.invoke(canvas, size, request_id))
+                answer = await self._calls.run(ask)
+        except TimeoutError as error:
+            raise DeadlineExceeded("The request's time budget is spent.") from error
+        found = detections(answer, fit, self.model, wanted)
+        return Found(self._native(picture, found, wanted, request_id, clock), picture)
+
+    async def render(self, found: Found, rendering: Callable[[Found], bytes]) -> bytes:
+        """The answer's bytes; drawing decodes the picture again, so it takes a decoder's place."""
+        return await self._decodes.run(lambda: rendering(found))
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._decodes.close()
+        self._calls.close()
+
+    def _check(self, wanted: Parameters) -> None:
+        if unknown := set(wanted.labels or ()) - set(self.model.labels):
+            names = ", ".join(sorted(unknown))
+            raise InvalidParameter(f"The model does not know the label {names}; GET /model lists those it knows.")
+
+    def _canvas(self, upload: bytes) -> tuple[Picture, Fit, bytes]:
+        settings, size = self.settings, self.model.input_size
+        picture = pictures.admit(upload, settings.formats, settings.max_pixels, settings.max_side)
+        fit = FITS[self.model.fit](picture.width, picture.height, size)
+        return picture, fit, pictures.canvas(picture, fit, size, settings.canvas_format)
+
+    def _native(
+        self, picture: Picture, found: list[Detection], wanted: Parameters, request_id: str, clock: "Clock"
+    ) -> Detections:
+        return Detections(
+            request_id=request_id,
+            model=ModelRef(name=self.model.name, version=self.model.version),
+            image=ImageInfo(width=picture.width, height=picture.height, format=picture.format.upper()),
+            detections=found,
+            count=len(found),
+            parameters=wanted,
+            timing_ms=clock.timing(),
+        )
+
+
+def detections(answer: EndpointAnswer, fit: Fit, model: Model, wanted: Parameters) -> list[Detection]:
+    """The endpoint's rows as detections in picture pixels, best first; what was not wanted is left out.
+
+    Raises EndpointAnswerInvalid where a class has no label.
+    """
+    _, _, height, width = answer.shape
+    size, found = model.input_size, []
+    for class_id, score, (x_min, y_min, x_max, y_max) in answer.rows():
+        label = _label(model, class_id)
+        box = fit.to_picture((x_min * size / width, y_min * size / height, x_max * size / width, y_max * size / height))
+        if box and score >= wanted.min_score and (not wanted.labels or label in wanted.labels):
+            found.append(_detection(label, class_id, score, box, fit))
+    found = [one for one in found if _has_area(one.box) and _has_area(one.box_normalized)]
+    found.sort(key=lambda one: (-one.score, one.class_id))
+    return found[: wanted.max_detections]
+
+
+def _label(model: Model, class_id: int) -> str:
+    if class_id >= len(model.labels):
+        raise EndpointAnswerInvalid(f"The endpoint found class {class_id}; only {len(model.labels)} have a label.")
+    return model.labels[class_id]
+
+
+def _detection(label: str, class_id: int, score: float, box: Corners, fit: Fit) -> Detection:
+    shares = (box[0] / fit.width, box[1] / fit.height, box[2] / fit.width, box[3] / fit.height)
+    return Detection(
+        label=label,
+        class_id=class_id,
+        score=round(score, 6),
+        box=_box(box, digits=3),
+        box_normalized=_box(shares, digits=6),
+    )
+
+
+def _box(corners: Corners, digits: int) -> Box:
+    x_min, y_min, x_max, y_max = (round(at, digits) for at in corners)
+    return Box(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
+
+
+def _has_area(box: Box) -> bool:
+    return box.x_min < box.x_max and box.y_min < box.y_max
+
+
+class Clock:
+    """Where a request's time goes; written from worker threads one after the other."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._spent = {"decode": 0.0, "queue": 0.0, "inference": 0.0}
+
+    def timed(self, stage: str, work: Callable[[], T]) -> Callable[[], T]:
+        """The work, timed as this stage; what passes between now and its start was spent in a queue."""
+        asked = time.perf_counter()
+
+        def run() -> T:
+            started = time.perf_counter()
+            self._spent["queue"] += started - asked
+            try:
+                return work()
+            finally:
+                self._spent[stage] += time.perf_counter() - started
+
+        return run
+
+    def timing(self) -> Timing:
+        """Milliseconds so far."""
+        spent = {**self._spent, "total": time.perf_counter() - self._started}
+        return Timing(**{stage: round(seconds * 1000, 1) for stage, seconds in spent.items()})

@@ -1,0 +1,87 @@
+"""The embedded endpoint: starts inference/server.py on loopback as a child process, watches it, starts it again."""
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from api.errors import EndpointUnavailable
+from api.settings import INFERENCE
+
+log = logging.getLogger(__name__)
+
+SERVER = INFERENCE / "server.py"
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+
+
+@contextmanager
+def embedded_endpoint(model_dir: Path) -> Iterator[str]:
+    """The URL of an endpoint that serves `model_dir` for as long as the context lasts.
+
+    A child that dies is started again on the same port; one that cannot even start raises EndpointUnavailable.
+    """
+    child = _Child(model_dir)
+    child.start()
+    try:
+        yield child.url
+    finally:
+        child.stop()
+
+
+class _Child:
+    def __init__(self, model_dir: Path) -> None:
+        self.model_dir, self.url, self.port = model_dir, "", 0
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self._spawn()
+        threading.Thread(target=self._watch, name="embedded-endpoint", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def _spawn(self) -> None:
+        """Start the server and wait until it listens; its standard input tells it that we are gone."""
+        command = [sys.executable, str(SERVER), "--model-dir", str(self.model_dir), "--host", "127.0.0.1"]
+        self._process = subprocess.Popen(
+            [*command, "--port", str(self.port), "--stop-with-parent"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for us; we tell the child
+        )
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line.startswith("listening on "):
+            raise EndpointUnavailable("The embedded endpoint could not be started; its log above says why.")
+        self.url = line.removeprefix("listening on ").strip()
+        self.port = urlsplit(self.url).port or 0
+
+    def _watch(self) -> None:
+        pause = FIRST_PAUSE
+        while self._process and not self._stopping.is_set():
+            started = time.monotonic()
+            status = self._process.wait()
+            if self._stopping.is_set():
+                return
+            pause = FIRST_PAUSE if time.monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            log.error("The embedded endpoint ended with status %s; starting it again in %.1f s.", status, pause)
+            self._stopping.wait(pause)
+            self._respawn()
+
+    def _respawn(self) -> None:
+        try:
+            self._spawn()
+        except (EndpointUnavailable, OSError) as error:
+            log.error("%s", error)

@@ -1,0 +1,86 @@
+"""What /openapi.json says beyond the routes' signatures: the upload, and an example of every answer."""
+
+from itertools import groupby
+from typing import Any
+
+from api import errors
+from api.errors import DetectError, problem
+from api.schema import Problem
+
+PICTURE = {"type": "string", "format": "binary"}
+
+DETECT_REQUEST: dict[str, Any] = {
+    "required": True,
+    "description": "The picture: the multipart part `image` (or `file`), or the raw body.",
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {"image": {**PICTURE, "description": "JPEG, PNG or WebP"}},
+            }
+        },
+        **{f"image/{name}": {"schema": PICTURE} for name in ("jpeg", "png", "webp")},
+    },
+}
+
+DETECTIONS = {
+    "request_id": "7f0c3a5e9b1d4c6f8a2e4d6c8b0a1f3e",
+    "model": {"name": "person", "version": "1"},
+    "image": {"width": 770, "height": 433, "format": "JPEG"},
+    "detections": [
+        {
+            "label": "person",
+            "class_id": 0,
+            "score": 0.981,
+            "box": {"x_min": 12.4, "y_min": 30.0, "x_max": 210.9, "y_max": 400.2},
+            "box_normalized": {"x_min": 0.016104, "y_min": 0.069284, "x_max": 0.273896, "y_max": 0.924249},
+        }
+    ],
+    "count": 1,
+    "parameters": {"min_score": 0.5, "labels": None, "max_detections": 100},
+    "timing_ms": {"decode": 6.1, "queue": 0.2, "inference": 31.5, "total": 38.2},
+}
+
+EXAMPLES: tuple[DetectError, ...] = (
+    errors.MalformedUpload("The form has 2 parts named image or file; it takes one."),
+    errors.UploadTooSlow("The body was not in within 30 seconds."),
+    errors.UploadTooLarge("The body is over 10485760 bytes.", max_body_bytes=10485760),
+    errors.UnsupportedPictureFormat("This is GIF; taken are JPEG, PNG, WEBP.", detected="gif"),
+    errors.UndecodablePicture("The file starts like JPEG, and is damaged or cut short."),
+    errors.PictureTooLarge("The picture is 20000×20000 pixels; at most 40000000 are taken.", width=20000, height=20000),
+    errors.InvalidParameter("Out of range: min_score.", parameters=["min_score"]),
+    errors.Overloaded("More is being worked on than may wait. Try again in a second."),
+    errors.EndpointFailed("The model behind the endpoint failed on this picture.", endpoint_status=500),
+    errors.EndpointAnswerInvalid("The endpoint's answer breaks the wire contract."),
+    errors.EndpointUnavailable("The endpoint cannot be reached."),
+    errors.DeadlineExceeded("The request's time budget is spent."),
+    errors.Internal("This is a fault of ours, noted under the request's id."),
+)
+
+
+def _example(error: DetectError) -> dict[str, Any]:
+    return {"summary": error.title, "value": problem(error, "/detect", str(DETECTIONS["request_id"]))}
+
+
+def _problems(examples: tuple[DetectError, ...]) -> dict[int | str, dict[str, Any]]:
+    responses: dict[int | str, dict[str, Any]] = {}
+    for status, group in groupby(sorted(examples, key=lambda error: error.status), key=lambda error: error.status):
+        same = list(group)
+        content = {"schema": Problem.model_json_schema(), "examples": {error.code: _example(error) for error in same}}
+        description = " · ".join(f"`{error.code}`: {error.title}" for error in same)
+        responses[status] = {"description": description, "content": {"application/problem+json": content}}
+    return responses
+
+
+DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The boxes; or, where `Accept` asks for it, the upright picture with its boxes drawn.",
+        "content": {
+            "application/json": {"example": DETECTIONS},
+            "image/jpeg": {"schema": PICTURE},
+            "image/png": {"schema": PICTURE},
+        },
+    },
+    **_problems(EXAMPLES),
+}

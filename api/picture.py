@@ -1,0 +1,178 @@
+"""Bytes → upright RGB picture → canvas; and a picture with its boxes drawn. The only room that knows Pillow."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL import Image, ImageDraw, ImageFont
+
+from api.errors import PictureTooLarge, UndecodablePicture, UnsupportedPictureFormat
+from api.fit import Corners, Fit
+from api.formats import recognise
+
+# Size is judged here, from the header and against the operator's limits, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+PILLOW_FORMATS = {
+    "jpeg": "JPEG",
+    "png": "PNG",
+    "webp": "WEBP",
+    "gif": "GIF",
+    "bmp": "BMP",
+    "tiff": "TIFF",
+}
+CANVAS_OPTIONS: dict[str, dict[str, int]] = {
+    "jpeg": {"quality": 95, "subsampling": 0},
+    "png": {"compress_level": 1},
+}
+ORIENTATION = 0x0112
+UPRIGHT: dict[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+LYING = {5, 6, 7, 8}
+PAD_GREY = (124, 116, 104)  # the mean colour that the models were trained around
+COLOURS = ("#ffd400", "#35e0ff", "#ff7ac6", "#8cff66", "#ff9c42", "#c8a6ff", "#ffffff", "#66ffd0")  # black reads on all
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An admitted upload: its bytes, its format, its upright size in pixels, and its EXIF orientation (1 to 8)."""
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+    orientation: int
+
+
+def admit(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: int) -> Picture:
+    """Judge an upload by its header alone; nothing is decoded.
+
+    Raises UnsupportedPictureFormat, PictureTooLarge, UndecodablePicture.
+    """
+    kind = recognise(data)
+    if kind.name not in formats:
+        raise UnsupportedPictureFormat(kind.refusal(formats), detected=kind.name)
+    with _opened(data, kind.name) as image:
+        width, height = image.size
+        if width * height > max_pixels or max(width, height) > max_side:
+            limits = f"at most {max_pixels} pixels and {max_side} a side are taken"
+            raise PictureTooLarge(f"The picture is {width}×{height} pixels; {limits}.", width=width, height=height)
+        orientation = _orientation(image)
+    if orientation in LYING:
+        width, height = height, width
+    return Picture(data, kind.name, width, height, orientation)
+
+
+def canvas(picture: Picture, fit: Fit, size: int, encoding: Literal["jpeg", "png"]) -> bytes:
+    """The picture as the model sees it: upright, RGB, drawn on size×size as `fit` says, encoded.
+
+    Raises UndecodablePicture where the pixels are damaged or cut short.
+    """
+    drawn = (fit.drawn_width, fit.drawn_height)
+    with _opened(picture.data, picture.format) as image:
+        lying = drawn[::-1] if picture.orientation in LYING else drawn
+        upright = _turned(_flat(_shrunk(image, lying)), picture.orientation)
+    if drawn != (size, size):
+        sheet = Image.new("RGB", (size, size), PAD_GREY)
+        sheet.paste(upright, (fit.left, fit.top))
+        upright = sheet
+    return _encoded(upright, encoding)
+
+
+def upright(picture: Picture) -> Image.Image:
+    """The whole picture, upright, RGB. Raises UndecodablePicture."""
+    with _opened(picture.data, picture.format) as image:
+        return _turned(_flat(_plain(image)), picture.orientation)
+
+
+def annotate(picture: Picture, boxes: Sequence[tuple[str, Corners]], encoding: Literal["jpeg", "png"]) -> bytes:
+    """The upright picture, encoded, with each box (captions; pixels of the upright picture) drawn on it."""
+    image = upright(picture)
+    pen = ImageDraw.Draw(image)
+    width = max(2, round(max(image.size) / 300))
+    font = ImageFont.load_default(max(11, round(max(image.size) / 50)))
+    for caption, corners in boxes:
+        colour = COLOURS[sum(caption.partition(" ")[0].encode()) % len(COLOURS)]
+        pen.rectangle(corners, outline="black", width=width + 2)
+        pen.rectangle(corners, outline=colour, width=width)
+        _write(pen, caption, corners, font, colour)
+    return _encoded(image, encoding)
+
+
+def _write(pen: ImageDraw.ImageDraw, caption: str, corners: Corners, font: Font, colour: str) -> None:
+    """A caption on a plate of the box's colour, above the box, or inside where the picture ends."""
+    left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)
+    pad = round((bottom - top) / 4) + 1
+    plate_width, plate_height = right - left + 2 * pad, bottom - top + 2 * pad
+    picture_width, _ = pen.im.size
+    x = max(0, min(corners[0], picture_width - plate_width))
+    y = corners[1] - plate_height if corners[1] >= plate_height else corners[1]
+    pen.rectangle((x, y, x + plate_width, y + plate_height), fill=colour)
+    pen.text((x + pad - left, y + pad - top), caption, font=font, fill="black")
+
+
+@contextmanager
+def _opened(data: bytes, format: str) -> Iterator[Image.Image]:
+    """Pillow's picture of one format; whatever Pillow raises meanwhile becomes ours."""
+    try:
+        with Image.open(io.BytesIO(data), formats=[PILLOW_FORMATS[format]]) as image:
+            yield image
+    except (PictureTooLarge, UndecodablePicture):
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever their parsers trip over
+        raise UndecodablePicture(f"The file starts like {format.upper()}, and is damaged or cut short.") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF beside good pixels: the picture counts as upright
+        return 1
+    return found if found in UPRIGHT else 1
+
+
+def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Decoded and resized; a JPEG of at least twice the size is decoded at reduced scale."""
+    reduced = image.draft(None, size)
+    box = reduced[1] if reduced else (0, 0, *image.size)
+    return _plain(image).resize(size, Image.Resampling.BILINEAR, box=box)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Decoded to 8 bits a channel, in a mode whose channels can be averaged: L, LA, RGB, RGBA or CMYK."""
+    image.load()
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda value: value / 256).convert("L")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image if image.mode in {"L", "RGB", "CMYK"} else image.convert("RGB")
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """RGB; what is transparent becomes white."""
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    sheet = Image.new("RGBA", image.size, "white")
+    sheet.alpha_composite(image)
+    return sheet.convert("RGB")
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+
+
+def _encoded(image: Image.Image, encoding: Literal["jpeg", "png"]) -> bytes:
+    out = io.BytesIO()
+    image.save(out, encoding.upper(), **CANVAS_OPTIONS[encoding])
+    return out.getvalue()

@@ -1,0 +1,173 @@
+"""What we promise in JSON, and what we expect from the endpoint."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+
+from api.fit import Corners
+
+Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Model(BaseModel):
+    """A detector: its name, its labels by class id, and the N×N canvas that it wants."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    version: str = ""
+    labels: tuple[str, ...] = ("person",)
+    input_size: int = 512
+    fit: Literal["stretch", "pad"] = "stretch"
+    min_score: float = 0.5
+
+
+class ModelRef(BaseModel):
+    """Which model found the boxes."""
+
+    name: str
+    version: str
+
+
+class ImageInfo(BaseModel):
+    """The upright picture: EXIF orientation applied, pixels."""
+
+    width: int
+    height: int
+    format: str
+
+
+class Box(BaseModel):
+    """Corners, x_min < x_max and y_min < y_max, inside the upright picture."""
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+
+class Detection(BaseModel):
+    """One object: `box` in pixels of the upright picture, `box_normalized` in shares of it."""
+
+    label: str
+    class_id: int
+    score: Score
+    box: Box
+    box_normalized: Box
+
+
+class Parameters(BaseModel):
+    """What the request asked for, defaults filled in."""
+
+    min_score: float
+    labels: list[str] | None
+    max_detections: int
+
+
+class Timing(BaseModel):
+    """Milliseconds: decoding and fitting, waiting for a place, the endpoint's answer, all of it."""
+
+    decode: float
+    queue: float
+    inference: float
+    total: float
+
+
+class Detections(BaseModel):
+    """The native answer; sorted by score, then class_id. Nothing found is an empty list."""
+
+    request_id: str
+    model: ModelRef
+    image: ImageInfo
+    detections: list[Detection]
+    count: int
+    parameters: Parameters
+    timing_ms: Timing
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457); `code` is stable, `retryable` says whether trying again may help."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    retryable: bool
+    request_id: str
+
+
+class Limits(BaseModel):
+    """What an upload may be."""
+
+    max_body_bytes: int
+    max_pixels: int
+    max_side: int
+
+
+class ModelCard(Model):
+    """What `GET /model` tells: the model, and what may be sent to it."""
+
+    limits: Limits
+    formats: list[str]
+
+
+class EndpointState(BaseModel):
+    """The endpoint as the gateway knows it, without having asked it for a paid answer."""
+
+    kind: Literal["embedded", "sagemaker"]
+    name: str
+    ready: bool
+    last_error: str | None = None
+
+
+class Health(BaseModel):
+    """The gateway's state; `status` is `ready` or `unavailable`."""
+
+    status: Literal["ready", "unavailable"]
+    endpoint: EndpointState
+    model: ModelRef
+    uptime_seconds: float
+    version: str
+
+
+class Readiness(BaseModel):
+    """Whether pictures can be answered now."""
+
+    status: Literal["ready", "unavailable"]
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class EndpointAnswer(BaseModel):
+    """The endpoint's wire format: rows sorted by score, boxes in pixels of the H×W tensor, unused rows −1."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    shape: tuple[Literal[1], Literal[3], PositiveInt, PositiveInt]
+    cid: list[tuple[FiniteFloat]]
+    score: list[tuple[FiniteFloat]]
+    bbox: list[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]]
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if not len(self.cid) == len(self.score) == len(self.bbox):
+            raise ValueError("cid, score and bbox differ in length")
+        for (class_id,), (score,) in zip(self.cid, self.score, strict=True):
+            if class_id != int(class_id) or (class_id >= 0 and not 0 <= score <= 1):
+                raise ValueError("a row is no detection")
+        return self
+
+    def rows(self) -> Iterator[tuple[int, float, Corners]]:
+        """The used rows: class id, score, and x_min, y_min, x_max, y_max in tensor pixels."""
+        for (class_id,), (score,), box in zip(self.cid, self.score, self.bbox, strict=True):
+            if class_id >= 0:
+                yield int(class_id), score, box

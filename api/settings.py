@@ -1,0 +1,112 @@
+"""Settings: environment variables DETECT_… or a .env file. A field's description is its documentation."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from api.schema import Model
+
+INFERENCE = Path(__file__).resolve().parent.parent / "inference"
+FORMATS = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose; frozen, read once at start. Raises pydantic's ValidationError."""
+
+    model_config = SettingsConfigDict(env_prefix="DETECT_", env_file=".env", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system choose.")
+    workers: int = Field(1, ge=1, le=64, description="Gateway processes.")
+    root_path: str = Field("", description="Path prefix that a proxy in front strips, such as `/vision`.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    endpoint_name: str | None = Field(
+        None,
+        description="SageMaker endpoint to ask. Unset, the gateway starts its embedded endpoint on loopback.",
+    )
+    embedded_url: str | None = Field(
+        None,
+        description="Where an embedded endpoint already answers; `serve` sets it for its workers.",
+    )
+    model_dir: Path = Field(
+        INFERENCE / "models" / "person",
+        description="Model directory that the embedded endpoint loads; its `model.json` describes the model.",
+    )
+    model_name: str | None = Field(None, description="Model's name in answers. Unset: `model.json`, or the endpoint's.")
+    labels: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Labels by class id, separated by commas. Unset: those of `model.json`, or `person`.",
+    )
+    input_size: int | None = Field(
+        None,
+        ge=32,
+        le=2048,
+        description="Side N of the N×N canvas in pixels. Unset: that of `model.json`, or 512.",
+    )
+    fit: Literal["stretch", "pad"] | None = Field(
+        None,
+        description="How a picture fills the canvas. Unset: that of `model.json`, or `stretch`.",
+    )
+    min_score: float | None = Field(
+        None,
+        ge=0.01,
+        le=1,
+        description="Least score where a request names none. Unset: that of `model.json`, or 0.5.",
+    )
+    canvas_format: Literal["jpeg", "png"] = Field(
+        "jpeg",
+        description="How the canvas travels: `jpeg` (quality 95, full colour) is small, `png` loses nothing.",
+    )
+
+    formats: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("jpeg", "png", "webp"),
+        description="Picture formats taken, separated by commas: jpeg, png, webp, gif, bmp, tiff.",
+    )
+    max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Most bytes of a request's body.")
+    max_pixels: int = Field(40_000_000, ge=1, description="Most pixels of a picture, judged before decoding.")
+    max_side: int = Field(16_384, ge=1, le=65_535, description="Longest side of a picture in pixels.")
+    upload_seconds: float = Field(30, gt=0, description="Time within which a request's body must be in.")
+    deadline_seconds: float = Field(25, gt=0, description="Time budget of a request once its body is in.")
+    connect_seconds: float = Field(2, gt=0, description="Time to connect to the endpoint.")
+    decodes: int = Field(
+        default_factory=lambda: (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        ),
+        ge=1,
+        description="Pictures decoded at once. Unset: one per core.",
+    )
+    waiting_decodes: int = Field(64, ge=0, description="Pictures that may wait to be decoded; beyond that 429.")
+    endpoint_calls: int = Field(64, ge=1, description="Endpoint calls in flight.")
+    waiting_calls: int = Field(64, ge=0, description="Requests that may wait for an endpoint call; beyond that 429.")
+
+    @field_validator("labels", "formats", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("formats")
+    @classmethod
+    def _known(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := set(formats) - set(FORMATS):
+            raise ValueError(f"unknown format {', '.join(sorted(unknown))}; known are {', '.join(FORMATS)}")
+        return formats
+
+    @cached_property
+    def model(self) -> Model:
+        """What the model is: these settings, then `model.json` of the embedded endpoint, then the defaults."""
+        described = Model(name=self.endpoint_name or self.model_dir.name)
+        if self.endpoint_name is None:
+            described = Model.model_validate_json((self.model_dir / "model.json").read_bytes())
+        chosen = {
+            "name": self.model_name,
+            "labels": self.labels,
+            "input_size": self.input_size,
+            "fit": self.fit,
+            "min_score": self.min_score,
+        }
+        return described.model_copy(update={name: value for name, value in chosen.items() if value is not None})

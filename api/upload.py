@@ -1,0 +1,53 @@
+"""A request's body → the bytes of one picture: a multipart part, or the raw body."""
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from api.errors import MalformedUpload
+
+PARTS = ("image", "file")
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = 1 << 30  # the body limit bounds it: an upload never touches the disk
+
+
+async def read_upload(request: Request) -> bytes:
+    """The picture's bytes, from a part named `image` (or `file`), or from a raw body of an `image/*` type.
+
+    Raises MalformedUpload, UploadTooLarge, UploadTooSlow.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        data = await _from_form(request)
+    elif kind.startswith("image/") or kind == "application/octet-stream":
+        data = await _whole_body(request)
+    else:
+        raise MalformedUpload("Send multipart/form-data with a part named image, or a body of an image/* type.")
+    if not data:
+        raise MalformedUpload("The picture is empty: not one byte came.")
+    return data
+
+
+async def _whole_body(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise MalformedUpload("The connection ended before the body was whole.") from error
+
+
+async def _from_form(request: Request) -> bytes:
+    try:
+        form = await _Parser(request.headers, request.stream(), max_files=4, max_fields=16).parse()
+    except (MultiPartException, ClientDisconnect) as error:
+        raise MalformedUpload("The multipart body is damaged or has too many parts.") from error
+    try:
+        parts = [part for name, part in form.multi_items() if name in PARTS]
+        if len(parts) != 1:
+            raise MalformedUpload(f"The form has {len(parts)} parts named image or file; it takes one.")
+        if not isinstance(parts[0], UploadFile):
+            raise MalformedUpload("The part named image is text; send it as a file.")
+        return await parts[0].read()
+    finally:
+        await form.close()
