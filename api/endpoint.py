@@ -5,6 +5,7 @@ import http.client
 import json
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import boto3
 import botocore
 import botocore.exceptions as aws
 from botocore.config import Config
+from botocore.response import StreamingBody
 from pydantic import ValidationError
 
 from api.errors import (
@@ -84,8 +86,7 @@ class SageMakerEndpoint:
                 InferenceId=request_id,
                 Body=body,
             )
-            read: bytes = answer["Body"].read(MAX_ANSWER_BYTES + 1)
-            return read
+            return _read(answer["Body"])
         except (aws.BotoCoreError, aws.ClientError, aws.HTTPClientError) as error:
             if tries > 1 and _unbilled(error):
                 return self._ask(body, request_id, tries - 1)
@@ -100,16 +101,25 @@ def connect(settings: Settings) -> SageMakerEndpoint:
         "max_pool_connections": settings.endpoint_calls,
         "retries": {"total_max_attempts": 1, "mode": "standard"},  # ours alone: botocore's repeat billed calls
     }
+    connect_to = partial(boto3.Session().client, "sagemaker-runtime")
     try:
         if settings.endpoint_name:
-            return SageMakerEndpoint(boto3.client("sagemaker-runtime", config=Config(**policy)), settings.endpoint_name)
-        loopback = Config(**policy, signature_version=botocore.UNSIGNED, proxies={})
-        client = boto3.client(
-            "sagemaker-runtime", endpoint_url=settings.embedded_url, region_name="us-east-1", config=loopback
-        )
+            return SageMakerEndpoint(connect_to(config=Config(**policy)), settings.endpoint_name)
+        loopback = Config(**policy, signature_version=botocore.UNSIGNED, proxies={}, region_name="us-east-1")
+        client = connect_to(endpoint_url=settings.embedded_url, config=loopback)
         return SageMakerEndpoint(client, EMBEDDED, settings.embedded_url)
     except aws.BotoCoreError as error:
         _translate(error)
+
+
+def _read(stream: StreamingBody) -> bytes:
+    """All of the answer, up to a byte over the limit; botocore notices a cut only where the end is asked for."""
+    body = b""
+    for chunk in stream.iter_chunks(64 * 1024):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            break
+    return body
 
 
 def _unbilled(error: Exception) -> bool:

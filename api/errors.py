@@ -171,7 +171,7 @@ def problem_response(request: Request, error: DetectError) -> JSONResponse:
     return JSONResponse(
         problem(error, request.url.path, request_id),
         error.status,
-        headers=error.headers,
+        headers={**error.headers, "X-Request-ID": request_id},
         media_type="application/problem+json",
     )
 

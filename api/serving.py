@@ -61,7 +61,7 @@ def _welcome(listening: socket.socket, console: Console) -> None:
         f"  Try-it page   {url}/\n"
         f"  Swagger UI    {url}/docs\n"
         f"  Health check  {url}/health\n"
-        f"  A picture     curl -F image=@docs/pictures/astronaut.jpg {url}/detect\n",
+        f"  A picture     curl -F image=@docs/pictures/grace_hopper.jpg {url}/detect\n",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,0 +1,36 @@
+"""Pictures that the tests make themselves."""
+
+import io
+import random
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+
+def scene(width: int = 640, height: int = 480, seed: int = 1) -> Image.Image:
+    """Figures of colour on a gradient: something with edges, never twice the same."""
+    chance = random.Random(seed)
+    image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    pen = ImageDraw.Draw(image)
+    for _ in range(12):
+        x, y = chance.randrange(width), chance.randrange(height)
+        w, h = chance.randrange(1, max(2, width // 3)), chance.randrange(1, max(2, height // 2))
+        colour = tuple(chance.randrange(256) for _ in range(3))
+        pen.ellipse((x, y, x + w // 2, y + h // 4), fill=colour)
+        pen.rectangle((x, y + h // 4, x + w // 2, y + h), fill=colour)
+    return image
+
+
+def encoded(image: Image.Image, format: str = "JPEG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return out.getvalue()
+
+
+def jpeg(width: int = 640, height: int = 480, seed: int = 1) -> bytes:
+    return encoded(scene(width, height, seed), quality=90)
+
+
+def pixel(image: Image.Image, at: tuple[int, int]) -> tuple[int, int, int]:
+    red, green, blue = image.convert("RGB").crop((*at, at[0] + 1, at[1] + 1)).tobytes()
+    return red, green, blue
