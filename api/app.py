@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 from api import routes
@@ -40,6 +41,7 @@ def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
     app.add_middleware(RequestId)
     install_handlers(app)
     app.include_router(routes.router)
+    app.mount("/page", StaticFiles(directory=routes.PAGE), name="page")
     return app
 
 

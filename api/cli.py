@@ -10,9 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 
-from api import asking, serving
+from api import asking, listing, serving
 from api.errors import DetectError
 from api.settings import Settings
 
@@ -62,13 +61,14 @@ def detect(
 
 
 @cli.command()
-def settings() -> None:
+def settings(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As docs/settings.md has them, with defaults.")] = False,
+) -> None:
     """List every setting: its environment variable, its value now, what it does."""
-    table = Table("setting", "value", "what it does")
-    current = _settings()
-    for name, field in Settings.model_fields.items():
-        table.add_row(f"DETECT_{name.upper()}", str(getattr(current, name)), field.description)
-    out.print(table)
+    if markdown:
+        sys.stdout.write(listing.as_markdown())
+    else:
+        out.print(listing.as_table(_settings()))
 
 
 def _settings(**options: object) -> Settings:

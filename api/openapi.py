@@ -38,7 +38,7 @@ DETECTIONS = {
         }
     ],
     "count": 1,
-    "parameters": {"min_score": 0.5, "labels": None, "max_detections": 100},
+    "parameters": {"min_score": 0.5, "labels": ["person"], "max_detections": 100},
     "timing_ms": {"decode": 6.1, "queue": 0.2, "inference": 31.5, "total": 38.2},
 }
 

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from importlib.metadata import version
-from importlib.resources import files
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import FileResponse, Response
 
 from api.detect import Detector
 from api.openapi import DETECT_REQUEST, DETECT_RESPONSES
@@ -17,6 +17,7 @@ from api.settings import Settings
 from api.upload import read_upload
 
 router = APIRouter()
+PAGE = Path(__file__).parent / "page"
 
 
 def _detector(request: Request) -> Detector:
@@ -120,6 +121,6 @@ async def ready(response: Response, detector: CurrentDetector) -> Readiness:
 
 
 @router.get("/", include_in_schema=False)
-async def page() -> HTMLResponse:
+async def page() -> FileResponse:
     """The try-it page."""
-    return HTMLResponse(files("api").joinpath("page.html").read_text("utf-8"))
+    return FileResponse(PAGE / "index.html")

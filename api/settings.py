@@ -17,7 +17,9 @@ FORMATS = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
 class Settings(BaseSettings):
     """Everything an operator can choose; frozen, read once at start. Raises pydantic's ValidationError."""
 
-    model_config = SettingsConfigDict(env_prefix="DETECT_", env_file=".env", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="DETECT_", env_file=".env", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system choose.")

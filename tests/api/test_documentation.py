@@ -1,0 +1,85 @@
+"""What is documented exists, and what exists is documented."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from api import listing
+from api.errors import DetectError
+from api.schema import Detections, Problem
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def openapi(client: httpx2.Client) -> dict[str, Any]:
+    document: dict[str, Any] = client.get("/openapi.json").raise_for_status().json()
+    return document
+
+
+def codes() -> set[str]:
+    def below(parent: type[DetectError]) -> list[type[DetectError]]:
+        return [leaf for child in parent.__subclasses__() for leaf in (below(child) or [child])]
+
+    return {leaf.code for leaf in below(DetectError)}
+
+
+def test_the_settings_page_is_what_the_settings_class_says() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == listing.as_markdown()
+
+
+def test_every_error_code_is_in_the_api_page_and_the_other_way_round() -> None:
+    table = re.findall(r"^\| (\d{3}) \| `([a-z-]+)`", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert {code for _, code in table} == codes()
+
+
+def test_every_variable_that_a_page_names_is_a_setting() -> None:
+    known = set(re.findall(r"`(DETECT_\w+)`", listing.as_markdown()))
+    for page in (Path(ROOT / "README.md"), *ROOT.glob("docs/*.md")):
+        named = set(re.findall(r"\bDETECT_[A-Z_]+\b", page.read_text()))
+        assert named <= known | {"DETECT_TEST_SHARED", "DETECT_WEIGHTS"}, page.name
+
+
+def test_every_answer_of_detect_has_an_example_that_keeps_its_schema(openapi: dict[str, Any]) -> None:
+    responses = openapi["paths"]["/detect"]["post"]["responses"]
+    Detections.model_validate(responses.pop("200")["content"]["application/json"]["example"])
+    shown = [
+        Problem.model_validate(example["value"])
+        for response in responses.values()
+        for example in response["content"]["application/problem+json"]["examples"].values()
+    ]
+    assert {problem.code for problem in shown} == codes() - {"not-found", "method-not-allowed"}
+    assert all(str(problem.status) in responses for problem in shown)
+
+
+def test_the_upload_is_described_so_that_swagger_shows_a_file_picker(openapi: dict[str, Any]) -> None:
+    content = openapi["paths"]["/detect"]["post"]["requestBody"]["content"]
+    image = content["multipart/form-data"]["schema"]["properties"]["image"]
+    assert (image["type"], image["format"]) == ("string", "binary")
+    assert content["image/jpeg"]["schema"]["format"] == "binary"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/"])
+def test_a_page_loads_nothing_from_another_host(client: httpx2.Client, path: str) -> None:
+    page = client.get(path).raise_for_status().text
+    loaded = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert loaded
+    assert not [address for address in loaded if re.match(r"(https?:)?//", address)]
+    for address in loaded:
+        if not address.startswith("data:"):
+            client.get(address).raise_for_status()
+
+
+def test_health_model_and_liveness_say_what_they_promise(client: httpx2.Client) -> None:
+    health = client.get("/health").raise_for_status().json()
+    assert health["status"] == "ready"
+    assert health["endpoint"] == {"kind": "sagemaker", "name": "seed", "ready": True, "last_error": None}
+    assert health["uptime_seconds"] >= 0
+    assert client.get("/health/live").json() == {"status": "alive"}
+    assert client.get("/health/ready").json() == {"status": "ready"}
+    model = client.get("/model").raise_for_status().json()
+    assert (model["name"], model["labels"], model["input_size"]) == ("seed", ["person"], 512)
+    assert model["formats"] == ["jpeg", "png", "webp"]
+    assert model["limits"] == {"max_body_bytes": 10485760, "max_pixels": 40000000, "max_side": 16384}
