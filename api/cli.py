@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from api import asking, listing, serving
-from api.errors import DetectError
+from api.errors import DetectError, InvalidSetting
 from api.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="A plain HTTP API for an object detector.")
@@ -23,8 +23,8 @@ def main() -> None:
     """Entry point: what we know to be wrong becomes one clear line and exit code 1."""
     try:
         cli()
-    except DetectError as error:
-        _stop(error.detail)
+    except (DetectError, InvalidSetting) as error:
+        _stop(str(error))
 
 
 @cli.command()

@@ -19,6 +19,8 @@ DetectError
 ├── MethodNotAllowed            405  method-not-allowed
 └── Internal                    500  internal
 
+InvalidSetting is no answer to a client: it stops the start.
+
 Clients get `detail`, which is ours. The cause (`raise … from cause`) goes to the log beside the request's id.
 """
 
@@ -146,6 +148,10 @@ class MethodNotAllowed(DetectError):
 
 class Internal(DetectError):
     """A bug of ours."""
+
+
+class InvalidSetting(Exception):
+    """The gateway cannot start with these settings; says which and why."""
 
 
 def problem(error: DetectError, instance: str, request_id: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import uvicorn
 from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
+from api.app import create_app
+from api.endpoint import connect
 from api.local import embedded_endpoint
 from api.settings import Settings
 
@@ -18,23 +20,32 @@ from api.settings import Settings
 def serve(settings: Settings, console: Console) -> None:
     """Serve until SIGINT or SIGTERM; then finish what is in flight and stop the child too.
 
-    Raises EndpointUnavailable where the embedded endpoint cannot start.
+    Raises InvalidSetting, and EndpointUnavailable where no endpoint can be asked.
     """
     with ExitStack() as stack:
         if not settings.endpoint_name and not settings.embedded_url:
-            os.environ["DETECT_EMBEDDED_URL"] = stack.enter_context(embedded_endpoint(settings.model_dir))
-        config = uvicorn.Config(
-            "api.app:from_environment",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            log_level=settings.log_level,
-            root_path=settings.root_path,
-        )
+            url = stack.enter_context(embedded_endpoint(settings.model_dir))
+            os.environ["DETECT_EMBEDDED_URL"] = url  # for the workers
+            settings = settings.model_copy(update={"embedded_url": url})
+        config = _configure(settings)
         listening = config.bind_socket()
         threading.Thread(target=_welcome, args=(listening, console), daemon=True).start()
         _run(config, listening)
+
+
+def _configure(settings: Settings) -> uvicorn.Config:
+    """What is wrong with the settings stops the start here, and not in a worker."""
+    app = create_app(settings, connect(settings))
+    return uvicorn.Config(
+        app if settings.workers == 1 else "api.app:from_environment",
+        factory=settings.workers > 1,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_level=settings.log_level,
+        access_log=settings.log_level == "debug",
+        root_path=settings.root_path,
+    )
 
 
 def _run(config: uvicorn.Config, listening: socket.socket) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.errors import InvalidSetting
 from api.schema import Model
 
 INFERENCE = Path(__file__).resolve().parent.parent / "inference"
@@ -103,7 +104,7 @@ class Settings(BaseSettings):
         """What the model is: these settings, then `model.json` of the embedded endpoint, then the defaults."""
         described = Model(name=self.endpoint_name or self.model_dir.name)
         if self.endpoint_name is None:
-            described = Model.model_validate_json((self.model_dir / "model.json").read_bytes())
+            described = _read_model(self.model_dir)
         chosen = {
             "name": self.model_name,
             "labels": self.labels,
@@ -112,3 +113,10 @@ class Settings(BaseSettings):
             "min_score": self.min_score,
         }
         return described.model_copy(update={name: value for name, value in chosen.items() if value is not None})
+
+
+def _read_model(model_dir: Path) -> Model:
+    try:
+        return Model.model_validate_json((model_dir / "model.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise InvalidSetting(f"{model_dir} holds no model.json that describes a model.") from error

@@ -1,0 +1,173 @@
+"""The local mode as a newcomer meets it: `detect-gateway serve` as a real process, with its embedded endpoint."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.api.test_errors import wait_for
+from tests.conftest import ROOT
+
+COMMAND = [str(Path(sys.executable).with_name("detect-gateway")), "serve", "--port", "0"]
+HOPPER = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
+
+
+class Served:
+    """A running `detect-gateway serve`, once it has said that it is ready."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert self.process.stdout is not None
+        self.welcome = ""
+        while "curl" not in self.welcome:
+            line = self.process.stdout.readline()
+            assert line, "it ended before it was ready"
+            self.welcome += line
+        self.url = re.findall(r"http://\S+?(?=/docs)", self.welcome)[0]
+        self.client = httpx2.Client(base_url=self.url, timeout=30)
+
+    def child(self) -> int:
+        """The process id of the embedded endpoint."""
+        return next(pid for pid in children(self.process.pid) if b"server.py" in command_line(pid))
+
+    def end(self) -> None:
+        self.client.close()
+        self.process.kill()
+        self.process.communicate()
+
+
+def children(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in listed.stdout.split()]
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def alive(pid: int) -> bool:
+    return b"server.py" in command_line(pid)
+
+
+def resident_megabytes(pid: int) -> float:
+    return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    served = Served()
+    yield served
+    served.end()
+
+
+@pytest.fixture
+def own() -> Iterator[Served]:
+    served = Served()
+    yield served
+    served.end()
+
+
+def test_a_person_is_found_with_no_account_and_no_network(served: Served) -> None:
+    body = served.client.post("/detect", files={"image": HOPPER.read_bytes()}).raise_for_status().json()
+    assert body["image"] == {"width": 512, "height": 600, "format": "JPEG"}
+    best = body["detections"][0]
+    assert best["label"] == "person"
+    assert best["box"]["x_min"] < 256 < best["box"]["x_max"], "she stands in the middle"
+    assert best["box"]["y_max"] - best["box"]["y_min"] > 300, "and fills the picture"
+
+
+def test_the_welcome_names_places_that_answer_and_a_curl_line_that_works(served: Served) -> None:
+    for url in re.findall(r"http://\S+", served.welcome):
+        if not url.endswith("/detect"):
+            assert httpx2.get(url).status_code == 200, url
+    (curl,) = re.findall(r"curl .*", served.welcome)
+    answered = subprocess.run(curl.split(), cwd=ROOT, capture_output=True, text=True, check=True)
+    assert '"detections":[{' in answered.stdout
+
+
+def test_the_model_is_described_by_the_model_directory(served: Served) -> None:
+    model = served.client.get("/model").json()
+    answer = served.client.post("/detect", files={"image": HOPPER.read_bytes()}).json()
+    assert answer["model"] == {"name": model["name"], "version": model["version"]}
+    assert model["labels"] == ["person"]
+    assert served.client.get("/health").json()["endpoint"]["kind"] == "embedded"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_at_rest_is_under_the_promised_limits(own: Served) -> None:
+    assert resident_megabytes(own.process.pid) < 120
+    assert resident_megabytes(own.child()) < 400
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_gateway_and_embedded_endpoint(own: Served, ending: signal.Signals) -> None:
+    child = own.child()
+    own.process.send_signal(ending)
+    assert own.process.wait(15) == 0
+    wait_for(lambda: not alive(child))
+
+
+def test_a_gateway_that_is_killed_leaves_no_endpoint_behind(own: Served) -> None:
+    child = own.child()
+    own.process.kill()
+    wait_for(lambda: not alive(child))
+
+
+def test_an_embedded_endpoint_that_is_killed_is_503_until_it_is_back(own: Served) -> None:
+    picture = HOPPER.read_bytes()
+    before = own.client.post("/detect", files={"image": picture}).json()["detections"]
+    os.kill(own.child(), signal.SIGKILL)
+    wait_for(lambda: own.client.get("/health/ready").status_code == 503)
+    response = own.client.post("/detect", files={"image": picture})
+    assert (response.status_code, response.json()["code"]) == (503, "endpoint-unavailable")
+    assert int(response.headers["Retry-After"]) >= 1
+    wait_for(lambda: own.client.get("/health/ready").status_code == 200, seconds=20)
+    assert own.client.post("/detect", files={"image": picture}).json()["detections"] == before
+
+
+def test_several_workers_share_one_embedded_endpoint() -> None:
+    served = Served("--workers", "2")
+    try:
+        found = [
+            served.client.post("/detect", files={"image": HOPPER.read_bytes()}).raise_for_status().json()["detections"]
+            for _ in range(4)
+        ]
+        assert found[0]
+        assert all(one == found[0] for one in found)
+        assert sum(b"server.py" in command_line(pid) for pid in children(served.process.pid)) == 1
+    finally:
+        served.end()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("DETECT_PORT", "eighty", "DETECT_PORT"),
+        ("DETECT_FORMATS", "jpeg,heic", "heic"),
+        ("DETECT_MODEL_DIR", "/nowhere", "/nowhere"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_clear_line(variable: str, value: str, words: str) -> None:
+    environment = {**os.environ, variable: value}
+    command = COMMAND[:2] if variable == "DETECT_PORT" else COMMAND
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert words in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_no_region_stops_the_start_with_one_clear_line() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"DETECT_ENDPOINT_NAME": "mine", "AWS_CONFIG_FILE": "/nowhere"}
+    ended = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.strip().splitlines() == ["detect-gateway: No AWS region is configured for the endpoint."]
