@@ -81,7 +81,7 @@ def read_base64(image: object) -> bytes:
 def read_short(short: object) -> int:
     """Check the length of the shorter side."""
     if isinstance(short, bool) or not isinstance(short, int) or not 1 <= short <= LARGEST_SHORT:
-        raise BadRequest("'short' must be a whole number from 1 to {}".format(LARGEST_SHORT))
+        raise BadRequest(f"'short' must be a whole number from 1 to {LARGEST_SHORT}")
     return short
 
 

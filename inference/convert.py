@@ -82,7 +82,7 @@ def inputs(node: Node) -> list[int]:
 
 def attribute(node: Node, name: str, default: Any = None) -> Any:
     """Read one attribute of an MXNet node; they are stored as text."""
-    text = node.get("attrs", node.get("attr", {})).get(name)
+    text = (node.get("attrs") or {}).get(name)
     if text is None:
         return default
     try:

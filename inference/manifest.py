@@ -56,7 +56,7 @@ def fallback(key: str) -> object:
     try:
         return parse(text, default)
     except ValueError as exc:
-        raise ModelNotUsable("{} cannot be read".format(variable)) from exc
+        raise ModelNotUsable(f"{variable} cannot be read") from exc
 
 
 def parse(text: str, like: object) -> object:

@@ -57,7 +57,7 @@ def build(model_dir: str, manifest: "Manifest", context: Any) -> Any:
             return mx.gluon.SymbolBlock.imports(symbols[0], ["data"], params[0], ctx=context)
         return zoo_network(manifest, params[0], context)
     except Exception as exc:  # MXNet raises its own kind, with many lines, for anything wrong in a file
-        raise ModelNotUsable("{} cannot be loaded".format(os.path.basename(params[0]))) from exc
+        raise ModelNotUsable(f"{os.path.basename(params[0])} cannot be loaded") from exc
 
 
 def zoo_network(manifest: "Manifest", params: str, context: Any) -> Any:
