@@ -6,8 +6,9 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from tests.inference.running import drawn_picture, encoded, request_of
 from PIL import Image
+
+from tests.inference.running import drawn_picture, encoded, request_of
 
 JSON = "application/json"
 SHORTS = ("224", 0, -5, 1e9, 10**9, 1.5, True, None)

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from tests.inference.running import (
-    BUNDLED, INFERENCE, MXNET_PYTHON, Running, drawn_picture, encoded, request_of, start_server
+    BUNDLED,
+    INFERENCE,
+    MXNET_PYTHON,
+    Running,
+    drawn_picture,
+    encoded,
+    request_of,
+    start_server,
 )
 
 sys.path.insert(0, str(INFERENCE))  # the hooks import one another flat, as in the container

@@ -21,6 +21,7 @@ INFERENCE = ROOT / "inference"
 BUNDLED = INFERENCE / "models" / "person"
 MXNET_PYTHON = ROOT / ".venv-mxnet" / "bin" / "python"
 
+
 @dataclass
 class Running:
     """A server that listens: its address, its process and the file that it logs to."""

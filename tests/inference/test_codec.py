@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.inference.bad_requests import Bad, bad_requests
-from tests.inference.running import drawn_picture, encoded, request_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 import codec
 import picture
 from errors import Refused
+from tests.inference.bad_requests import Bad, bad_requests
+from tests.inference.running import drawn_picture, encoded, request_of
 
 CASES = bad_requests()
 

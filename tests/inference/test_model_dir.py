@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.inference.running import BUNDLED
 
 import cores
 import inference
 import manifest
 from errors import ModelNotUsable
+from tests.inference.running import BUNDLED
 
 
 def test_the_bundled_directory_describes_itself() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.inference.running import BUNDLED, Running, drawn_picture, encoded
 from PIL import Image
+
+from tests.inference.running import BUNDLED, Running, drawn_picture, encoded
 
 SEEN = 0.05  # scores under this are not looked for on the other side
 Answer = dict[str, Any]

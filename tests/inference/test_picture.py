@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.inference.bad_requests import bad_requests
-from tests.inference.running import INFERENCE, drawn_picture, encoded
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 import picture
 from errors import BadPicture
+from tests.inference.bad_requests import bad_requests
+from tests.inference.running import INFERENCE, drawn_picture, encoded
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA"])

@@ -15,9 +15,10 @@ from typing import Any
 import boto3
 import httpx2
 import pytest
-from tests.inference.bad_requests import Bad, bad_requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from tests.inference.bad_requests import Bad, bad_requests
 from tests.inference.running import BUNDLED, INFERENCE, Running, drawn_picture, encoded, request_of
 
 CASES = bad_requests()
