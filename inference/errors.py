@@ -1,0 +1,70 @@
+"""What the endpoint refuses, in one short line each.
+
+    Refused                      a status, a sentence, a phrase
+    ├── BadRequest           400   the body is not what the contract says
+    ├── PictureTooLarge      413   more pixels than we decode, judged from the header
+    ├── UnsupportedType      415   Content-Type or the picture's format
+    ├── NotAcceptable        406   Accept asks for something other than JSON
+    └── BadPicture           422   damaged, truncated, or of a depth that cannot be shown as RGB
+    ModelNotUsable               the model directory: no request is served, the process ends
+
+The old serving stacks hang on a message of more than one line, so no message here has one.
+"""
+
+try:
+    from sagemaker_inference.errors import BaseInferenceToolkitError
+except ImportError:  # our own server, and the toolkits before 1.5, have no such class
+
+    class BaseInferenceToolkitError(Exception):  # type: ignore[no-redef]
+        """Carries a status to the client, as the toolkit's class of this name does."""
+
+        def __init__(self, status_code: int, message: str, phrase: str) -> None:
+            self.status_code = status_code
+            self.message = message
+            self.phrase = phrase
+
+
+class Refused(BaseInferenceToolkitError):  # type: ignore[misc]
+    """A request that the hooks do not serve; `message` is meant for the client."""
+
+    status = 400
+    reason = "Bad Request"
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.split())[:300]
+        super().__init__(self.status, line, self.reason)
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
+class BadRequest(Refused):
+    """The body is not what the contract says."""
+
+
+class NotAcceptable(Refused):
+    """Accept asks for something other than JSON."""
+
+    status, reason = 406, "Not Acceptable"
+
+
+class PictureTooLarge(Refused):
+    """More pixels than we decode."""
+
+    status, reason = 413, "Payload Too Large"
+
+
+class UnsupportedType(Refused):
+    """Neither JSON around it nor JPEG or PNG in it."""
+
+    status, reason = 415, "Unsupported Media Type"
+
+
+class BadPicture(Refused):
+    """The picture is damaged, truncated, or of a depth that cannot be shown as RGB."""
+
+    status, reason = 422, "Unprocessable Entity"
+
+
+class ModelNotUsable(Exception):
+    """The model directory cannot be served."""

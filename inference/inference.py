@@ -1,0 +1,46 @@
+"""The four hooks that SageMaker's containers, and our own server, call.
+
+Runs on Python 3.6 and later; the folder's other files are imported flat, as the container unpacks them.
+"""
+
+import glob
+import os
+from typing import Any
+
+import codec
+import manifest
+import picture
+
+loaded = {}  # type: dict[str, Any]
+
+
+def model_fn(model_dir: str) -> Any:
+    """Load and warm up the model of a directory; a second call is free, since the containers make two."""
+    if model_dir not in loaded:
+        about = manifest.read_manifest(model_dir)
+        if glob.glob(os.path.join(model_dir, "*.onnx")):
+            import onnx_engine
+
+            loaded[model_dir] = onnx_engine.load(model_dir, about)
+        else:
+            import mxnet_engine
+
+            loaded[model_dir] = mxnet_engine.load(model_dir, about)
+    return loaded[model_dir]
+
+
+def input_fn(request_body: "bytes | bytearray | str", content_type: "str | None" = None) -> Any:
+    """Decode a request body to an RGB picture, uint8 (H, W, 3), at the size that the model sees."""
+    request = codec.decode_request(request_body, content_type)
+    return picture.shorten(picture.decode_picture(request.image), request.short)
+
+
+def predict_fn(data: Any, model: Any) -> Any:
+    """Return the picture's detections and who made them."""
+    return model(data), model.about
+
+
+def output_fn(prediction: Any, accept: "str | None" = None) -> "tuple[str, str]":
+    """Write detections as JSON."""
+    detections, about = prediction
+    return codec.encode_response(detections, about, accept), "application/json"

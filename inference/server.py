@@ -1,0 +1,93 @@
+"""SageMaker's container contract over HTTP, for the hooks beside this file or in MODEL_DIR/code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+import workers
+from contract import create_app
+from cores import usable_cores
+from runner import Model
+
+GRACE = 25  # seconds for what is in flight at SIGTERM; SageMaker kills after 30
+BUNDLED = Path(__file__).parent / "models" / "person"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C, then finish what is in flight. 0 after that, 1 if there is no model to serve."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: sys.exit(0))
+    if options.stop_with_parent:
+        threading.Thread(target=stop_at_end_of_input, daemon=True).start()
+    listening = listen(options)
+    if options.workers > 1:
+        return workers.supervise(options, listening)
+    return serve(options, listening)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line; the word `serve` is what SageMaker starts a container with."""
+    described = argparse.ArgumentParser(description=__doc__)
+    add = described.add_argument
+    add("command", nargs="?", choices=["serve"], default="serve")
+    add("--model-dir", type=Path, default=default_model_dir(), help="weights, model.json, and code/ if it brings hooks")
+    add("--host", default="127.0.0.1")
+    add("--port", type=int, default=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")), help="0: the system chooses")
+    add("--workers", type=int, default=1, help="processes, each with a share of the cores")
+    add("--queue", type=int, default=64, help="requests that may wait in a process; one more is refused")
+    add("--stop-with-parent", action="store_true", help="stop when standard input ends")
+    add("--socket", type=int, help=argparse.SUPPRESS)  # a worker inherits the supervisor's
+    return described
+
+
+def default_model_dir() -> Path:
+    """Return the folder that SageMaker unpacks the artifact in, or the bundled detector where that is empty."""
+    unpacked = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "model"
+    return unpacked if unpacked.is_dir() and any(unpacked.iterdir()) else BUNDLED
+
+
+def listen(options: argparse.Namespace) -> socket.socket:
+    """Bind, so that connections are accepted from now on, and say where."""
+    if options.socket is not None:
+        return socket.socket(fileno=options.socket)
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    listening = socket.create_server((options.host, options.port), family=family, backlog=2048)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    sys.stdout.write(f"listening on http://{host}:{listening.getsockname()[1]}\n")
+    sys.stdout.flush()
+    return listening
+
+
+def serve(options: argparse.Namespace, listening: socket.socket) -> int:
+    """Run one process: load the model in a thread while /ping already answers 503."""
+    model = Model(options.model_dir, threads=max(2, usable_cores()), queue=options.queue)
+    config = uvicorn.Config(
+        create_app(model), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE
+    )
+    server = uvicorn.Server(config)
+    loading = model.start(on_failure=lambda: setattr(server, "should_exit", True))
+    server.run(sockets=[listening])
+    return 1 if loading.done() and loading.exception() else 0
+
+
+def stop_at_end_of_input() -> None:
+    """Stop this process when whoever started it is gone; os.read, as a buffered one would hang the exit."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

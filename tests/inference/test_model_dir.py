@@ -1,0 +1,69 @@
+"""Which model a directory holds, and what is said of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import cores
+import inference
+import manifest
+from errors import ModelNotUsable
+from tests.inference.running import BUNDLED
+
+
+def test_the_bundled_directory_describes_itself() -> None:
+    described = manifest.read_manifest(str(BUNDLED))
+    assert described._asdict() == json.loads((BUNDLED / "model.json").read_text())
+
+
+def test_what_model_json_leaves_out_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.json").write_text('{"labels": ["cat"], "comment": "not for us"}')
+    monkeypatch.setenv("DETECT_LABELS", "dog")
+    monkeypatch.setenv("DETECT_INPUT_SIZE", "320")
+    monkeypatch.setenv("DETECT_MEAN", "0.1, 0.2, 0.3")
+    described = manifest.read_manifest(str(tmp_path))
+    assert (described.labels, described.input_size, described.mean) == (["cat"], 320, [0.1, 0.2, 0.3])
+    assert described.std == manifest.DEFAULTS.std
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"labels": []}', '{"labels": [1]}', '{"input_size": "big"}', '{"mean": [1]}', "\xff"]
+)
+def test_a_wrong_model_json_is_named_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "model.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ModelNotUsable) as wrong:
+        manifest.read_manifest(str(tmp_path))
+    assert str(wrong.value).isprintable()
+
+
+def test_a_wrong_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETECT_INPUT_SIZE", "large")
+    with pytest.raises(ModelNotUsable, match="DETECT_INPUT_SIZE"):
+        manifest.read_manifest(str(tmp_path))
+
+
+def test_the_second_model_fn_is_free() -> None:
+    assert inference.model_fn(str(BUNDLED)) is inference.model_fn(str(BUNDLED))
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, 10**6),
+        ({"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 0.5),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 10**6),
+        ({}, 10**6),
+    ],
+)
+def test_the_containers_quota_is_read(tmp_path: Path, files: dict[str, str], expected: float) -> None:
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert cores.cpu_quota(str(tmp_path)) == expected
+
+
+def test_there_is_always_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "cpu_quota", lambda: 0.5)
+    assert cores.usable_cores() == 1
