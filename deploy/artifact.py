@@ -1,0 +1,94 @@
+"""The model artifact: weights at the root, the hooks in code/. Same input, same bytes."""
+
+import gzip
+import hashlib
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import BinaryIO
+
+from deploy.errors import Refused
+from deploy.targets import MXNET, ONNX, Target
+
+INFERENCE = Path(__file__).parent.parent / "inference"
+BUNDLED_MODEL = INFERENCE / "models" / "person"
+NOT_HOOKS = ("server.py", "export.py")  # Python 3.11 tools of ours, of no use in AWS's containers
+LARGEST = 5 * 1024**3  # one PutObject, so that a killed upload leaves nothing
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A packed model.tar.gz in an unnamed temporary file: `sha256` and `size` are of its bytes."""
+
+    file: BinaryIO
+    sha256: str
+    size: int
+
+
+def pack(target: Target, model_dir: Path | None, code_dir: Path = INFERENCE) -> Artifact:
+    """The artifact for a target; `model_dir` None makes the original's empty one. Raises Refused on unfit weights."""
+    members = [(f"code/{path.name}", path) for path in hooks(code_dir)]
+    if model_dir is not None:
+        members += [(path.name, path) for path in weights(target, model_dir)]
+    elif ONNX == target.weights:
+        raise Refused(
+            f"The target {target.name} has no weights of its own, so an empty artifact cannot work there.",
+            hint="Give --model-dir, or choose --target mxnet, whose container fetches GluonCV's weights.",
+        )
+    return written(sorted(members))
+
+
+def hooks(code_dir: Path) -> list[Path]:
+    """What SageMaker's toolkit imports: the module inference.py and its siblings."""
+    files = [path for path in sorted(code_dir.glob("*.py")) if path.name not in NOT_HOOKS]
+    if code_dir / "inference.py" not in files:
+        raise Refused(f"There is no inference.py in {code_dir}.", hint="Name the folder of the hooks: --code-dir.")
+    return [*files, *code_dir.glob("requirements.txt")]
+
+
+def weights(target: Target, model_dir: Path) -> list[Path]:
+    """The files of a model folder that the target reads; other engines' weights stay behind.
+
+    Raises Refused where there are none: an ONNX file is of no use to MXNet, nor .params to ONNX Runtime.
+    """
+    if not model_dir.is_dir():
+        raise Refused(f"There is no folder {model_dir}.", hint="Name the folder of the weights: --model-dir.")
+    files = [path for path in sorted(model_dir.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    if not any(matches(path, target.weights) for path in files):
+        raise Refused(
+            f"{model_dir} has no {' or '.join(target.weights)}, and the target {target.name} reads nothing else.",
+            hint="inference/export.py makes ONNX of MXNet weights; --target mxnet runs .params as they are.",
+        )
+    foreign = {*ONNX, *MXNET} - set(target.weights)
+    return [path for path in files if not matches(path, foreign)]
+
+
+def matches(path: Path, patterns: Iterable[str]) -> bool:
+    """Whether a file's name fits one of the patterns."""
+    return any(fnmatch(path.name, pattern) for pattern in patterns)
+
+
+def written(members: list[tuple[str, Path]]) -> Artifact:
+    """Packs (name, file) pairs without anything of this machine in it: no dates, owners or permissions."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 # the artifact carries it until the upload; it has no name to leave behind
+    with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        for name, path in members:
+            add(tar, name, path)
+    size = file.tell()
+    if size > LARGEST:
+        raise Refused("The artifact is over 5 GB.", hint="Leave only the weights in --model-dir.")
+    file.seek(0)
+    return Artifact(file, hashlib.file_digest(file, "sha256").hexdigest(), size)
+
+
+def add(tar: tarfile.TarFile, name: str, path: Path) -> None:
+    """One file, as anyone anywhere would pack it."""
+    member = tarfile.TarInfo(name)
+    member.mode = 0o644
+    with path.open("rb") as content:
+        member.size = os.fstat(content.fileno()).st_size
+        tar.addfile(member, content)

@@ -1,0 +1,176 @@
+"""Which way is cheapest at N pictures a day with this latency."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import Refused
+from deploy.prices import SERVERLESS, Prices
+from deploy.targets import TARGETS, Target
+from deploy.wish import Wish
+
+HOURS_A_MONTH = 730.0
+DAYS_A_MONTH = HOURS_A_MONTH / 24
+SECONDS_A_DAY = 86_400.0
+SERVERLESS_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one machine of a way does: pictures a second at full load, and milliseconds a picture."""
+
+    pictures_per_second: float
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to run the detector, priced. `hourly` is one machine's; serverless has `gb_second` and `memory_gb` instead."""
+
+    name: str
+    title: str
+    hourly: float | None
+    measured: Measured | None
+    offered: bool = True
+    gb_second: float = 0.0
+    memory_gb: float = 0.0
+    note: str = ""
+
+    @property
+    def per_picture(self) -> float | None:
+        """Dollars for one picture at full load."""
+        if self.measured is None:
+            return None
+        if self.hourly is None:
+            return self.gb_second * self.memory_gb * self.measured.latency_ms / 1000
+        return self.hourly / 3600 / self.measured.pictures_per_second
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is asked: pictures a day, the busiest second against the mean one, how full a machine may be, the latency."""
+
+    pictures_a_day: float = 10_000
+    peak: float = 4.0
+    fill: float = 0.7
+    max_latency_ms: float | None = None
+
+    @property
+    def peak_rate(self) -> float:
+        """Pictures in the busiest second."""
+        return self.pictures_a_day / SECONDS_A_DAY * self.peak
+
+
+def machines(way: Way, load: Load) -> int:
+    """How many machines the busiest second needs; for serverless, how many requests at once. 0 where nothing was measured."""
+    if way.measured is None:
+        return 0
+    if way.hourly is None:
+        return max(1, math.ceil(load.peak_rate * way.measured.latency_ms / 1000))
+    return max(1, math.ceil(load.peak_rate / (way.measured.pictures_per_second * load.fill)))
+
+
+def monthly(way: Way, load: Load) -> float | None:
+    """Dollars a month for a load; None where nothing was measured. Machines stand all month for the busiest second."""
+    if way.measured is None or way.per_picture is None:
+        return None
+    if way.hourly is None:
+        return load.pictures_a_day * DAYS_A_MONTH * way.per_picture
+    return machines(way, load) * way.hourly * HOURS_A_MONTH
+
+
+def fits(way: Way, load: Load) -> bool:
+    """Whether a way can be had, is fast enough, and can take the load."""
+    if not way.offered or way.measured is None:
+        return False
+    if way.hourly is None and machines(way, load) > SERVERLESS_AT_ONCE:
+        return False
+    return load.max_latency_ms is None or way.measured.latency_ms <= load.max_latency_ms
+
+
+def cheapest(ways: Iterable[Way], load: Load) -> Way | None:
+    """The cheapest way that fits, or None."""
+    fitting = [(cost, way.name, way) for way in ways if fits(way, load) and (cost := monthly(way, load)) is not None]
+    return min(fitting)[2] if fitting else None
+
+
+def target_ways(prices: Prices, measured: Mapping[str, Measured], wishes: Iterable[Wish]) -> list[Way]:
+    """Every wish, priced."""
+    return [target_way(prices, measured.get(wish.target.name), wish) for wish in wishes]
+
+
+def target_way(prices: Prices, measured: Measured | None, wish: Wish) -> Way:
+    """A wish, priced. Raises NotFound where the table has no price for its machine."""
+    target = wish.target
+    if wish.machine is None:
+        price = prices.of(SERVERLESS)
+        note = "an idle endpoint costs nothing; the first picture after a pause waits for a cold start"
+        return Way(target.name, target.title, None, measured, gb_second=price.usd, memory_gb=wish.memory_mb / 1024, note=note)
+    attached = prices.of(wish.attached).usd if wish.attached else 0.0
+    hourly = prices.of(wish.machine).usd + attached
+    title = f"{target.title}, {wish.machine}" + (f" + {wish.attached}" if wish.attached else "")
+    return Way(target.name, title, hourly, measured, offered=wish.attached is None, note=priced_note(prices, wish))
+
+
+def priced_note(prices: Prices, wish: Wish) -> str:
+    """What has to be said of a price."""
+    return "the price is approximate" if wish.machine and prices.of(wish.machine).approximate else ""
+
+
+def original_ways(prices: Prices) -> list[Way]:
+    """The ways of the original post, for comparison: none of them is offered as an answer."""
+    ways = []
+    for row in prices.measured_before:
+        parts = [row["machine"], *([row["accelerator"]] if "accelerator" in row else [])]
+        if not all(part in prices.table for part in parts):
+            continue
+        hourly = sum(prices.of(part).usd for part in parts)
+        latency = row.get("latency_ms")
+        measured = Measured(1000 / latency, latency) if latency else None
+        ways.append(Way(row["name"], " + ".join(parts), hourly, measured, offered=False, note=row["note"]))
+    return ways
+
+
+def read_bench(path: Path) -> dict[str, Measured]:
+    """Measured throughput by target, from `smoke --json` or a list of such. Raises Refused for any other file."""
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        rows = document if isinstance(document, list) else [document.get("smoke", document)]
+        return dict(measured_row(row) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(
+            f"{path} is no bench result.",
+            hint="It is JSON: target, pictures_per_second and latency_ms, one object or a list of them.",
+        ) from error
+
+
+def measured_row(row: Mapping[str, Any]) -> tuple[str, Measured]:
+    """One measured target."""
+    return row["target"], checked(row["target"], Measured(float(row["pictures_per_second"]), float(row["latency_ms"])))
+
+
+def parse_throughput(text: str) -> tuple[str, Measured]:
+    """`cpu=14.5` or `cpu=14.5,70`: pictures a second and milliseconds. Raises Refused."""
+    name, _, numbers = text.partition("=")
+    try:
+        rate, _, latency = numbers.partition(",")
+        return name, checked(name, Measured(float(rate), float(latency) if latency else 1000 / float(rate)))
+    except (ValueError, ZeroDivisionError) as error:
+        raise Refused(f"--throughput takes TARGET=PICTURES_A_SECOND or TARGET=PICTURES_A_SECOND,MILLISECONDS, not {text!r}.") from error
+
+
+def checked(name: str, measured: Measured) -> Measured:
+    """The measurement. Raises Refused for an unknown target or numbers that no machine has."""
+    if name not in TARGETS:
+        raise Refused(f"There is no target {name}.", hint=f"One of: {', '.join(TARGETS)}.")
+    if not (0 < measured.pictures_per_second < math.inf and 0 < measured.latency_ms < math.inf):
+        raise Refused(f"Throughput and latency of {name} have to be more than 0.")
+    return measured
+
+
+def default_wish(target: Target) -> Wish:
+    """A target as it is by default."""
+    return Wish("cost", target, legacy_elastic_inference=True)
