@@ -1,11 +1,13 @@
 """The model artifact: weights at the root, the hooks in code/. Same input, same bytes."""
 
+import ast
 import gzip
 import hashlib
+import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -16,7 +18,6 @@ from deploy.targets import MXNET, ONNX, Target
 
 INFERENCE = Path(__file__).parent.parent / "inference"
 BUNDLED_MODEL = INFERENCE / "models" / "person"
-NOT_HOOKS = ("server.py", "export.py")  # Python 3.11 tools of ours, of no use in AWS's containers
 LARGEST = 5 * 1024**3  # one PutObject, so that a killed upload leaves nothing
 
 
@@ -31,23 +32,38 @@ class Artifact:
 
 def pack(target: Target, model_dir: Path | None, code_dir: Path = INFERENCE) -> Artifact:
     """The artifact for a target; `model_dir` None makes the original's empty one. Raises Refused on unfit weights."""
-    members = [(f"code/{path.name}", path) for path in hooks(code_dir)]
+    members: dict[str, bytes | Path] = {f"code/{path.name}": path.read_bytes() for path in hooks(code_dir)}
     if model_dir is not None:
-        members += [(path.name, path) for path in weights(target, model_dir)]
+        members |= {path.name: path for path in weights(target, model_dir)}
     elif ONNX == target.weights:
         raise Refused(
             f"The target {target.name} has no weights of its own, so an empty artifact cannot work there.",
             hint="Give --model-dir, or choose --target mxnet, whose container fetches GluonCV's weights.",
         )
-    return written(sorted(members))
+    if target.requirements and not any(name.endswith("-symbol.json") for name in members):
+        members["code/requirements.txt"] = f"{target.requirements}\n".encode()
+    return written(members)
 
 
 def hooks(code_dir: Path) -> list[Path]:
-    """What SageMaker's toolkit imports: the module inference.py and its siblings."""
-    files = [path for path in sorted(code_dir.glob("*.py")) if path.name not in NOT_HOOKS]
-    if code_dir / "inference.py" not in files:
+    """The module inference.py and the siblings that it imports, directly or not. Raises Refused where it is missing."""
+    if not (code_dir / "inference.py").is_file():
         raise Refused(f"There is no inference.py in {code_dir}.", hint="Name the folder of the hooks: --code-dir.")
-    return [*files, *code_dir.glob("requirements.txt")]
+    found: set[Path] = set()
+    ahead = {code_dir / "inference.py"}
+    while ahead:
+        found |= ahead
+        ahead = {sibling for path in ahead for sibling in siblings(path)} - found
+    return sorted(found)
+
+
+def siblings(path: Path) -> Iterator[Path]:
+    """The files beside a module that it imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+        yield from (file for name in names if (file := path.parent / f"{name}.py").is_file())
 
 
 def weights(target: Target, model_dir: Path) -> list[Path]:
@@ -72,12 +88,15 @@ def matches(path: Path, patterns: Iterable[str]) -> bool:
     return any(fnmatch(path.name, pattern) for pattern in patterns)
 
 
-def written(members: list[tuple[str, Path]]) -> Artifact:
-    """Packs (name, file) pairs without anything of this machine in it: no dates, owners or permissions."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 # the artifact carries it until the upload; it has no name to leave behind
-    with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
-        for name, path in members:
-            add(tar, name, path)
+def written(members: dict[str, bytes | Path]) -> Artifact:
+    """Packs members by name without anything of this machine in it: no dates, owners or permissions."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 # it lives as long as the artifact, and has no name to leave behind
+    with (
+        gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w|") as tar,
+    ):
+        for name, content in sorted(members.items()):
+            add(tar, name, content)
     size = file.tell()
     if size > LARGEST:
         raise Refused("The artifact is over 5 GB.", hint="Leave only the weights in --model-dir.")
@@ -85,10 +104,11 @@ def written(members: list[tuple[str, Path]]) -> Artifact:
     return Artifact(file, hashlib.file_digest(file, "sha256").hexdigest(), size)
 
 
-def add(tar: tarfile.TarFile, name: str, path: Path) -> None:
+def add(tar: tarfile.TarFile, name: str, content: bytes | Path) -> None:
     """One file, as anyone anywhere would pack it."""
     member = tarfile.TarInfo(name)
     member.mode = 0o644
-    with path.open("rb") as content:
-        member.size = os.fstat(content.fileno()).st_size
-        tar.addfile(member, content)
+    with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source:
+        member.size = source.seek(0, os.SEEK_END)
+        source.seek(0)
+        tar.addfile(member, source)

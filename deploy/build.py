@@ -49,13 +49,13 @@ def create_model(aws: Aws, plan: Plan, role: str) -> None:
 
 def create_config(aws: Aws, plan: Plan) -> None:
     """The configuration, or the same one from an earlier run. Raises ElasticInferenceGone where AWS says so."""
-    tags = names.tags(plan.wish.endpoint, **{names.TARGET_TAG: plan.wish.target.name})
+    about = {names.TARGET_TAG: plan.wish.target.name, names.SIZE_TAG: str(plan.wish.input_size)}
     try:
         call(
             aws.sagemaker.create_endpoint_config,
             EndpointConfigName=plan.config,
             ProductionVariants=[variant(plan.wish, plan.model)],
-            Tags=tags,
+            Tags=names.tags(plan.wish.endpoint, **about),
         )
     except AlreadyExists:
         return

@@ -1,29 +1,18 @@
 """Which way is cheapest at N pictures a day with this latency."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from deploy.errors import Refused
+from deploy.measured import Measured
 from deploy.prices import SERVERLESS, Prices
-from deploy.targets import TARGETS, Target
+from deploy.targets import Target
 from deploy.wish import Wish
 
 HOURS_A_MONTH = 730.0
 DAYS_A_MONTH = HOURS_A_MONTH / 24
 SECONDS_A_DAY = 86_400.0
 SERVERLESS_AT_ONCE = 200
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one machine of a way does: pictures a second at full load, and milliseconds a picture."""
-
-    pictures_per_second: float
-    latency_ms: float
 
 
 @dataclass(frozen=True)
@@ -132,43 +121,6 @@ def original_ways(prices: Prices) -> list[Way]:
         measured = Measured(1000 / latency, latency) if latency else None
         ways.append(Way(row["name"], " + ".join(parts), hourly, measured, offered=False, note=row["note"]))
     return ways
-
-
-def read_bench(path: Path) -> dict[str, Measured]:
-    """Measured throughput by target, from `smoke --json` or a list of such. Raises Refused for any other file."""
-    try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-        rows = document if isinstance(document, list) else [document.get("smoke", document)]
-        return dict(measured_row(row) for row in rows)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(
-            f"{path} is no bench result.",
-            hint="It is JSON: target, pictures_per_second and latency_ms, one object or a list of them.",
-        ) from error
-
-
-def measured_row(row: Mapping[str, Any]) -> tuple[str, Measured]:
-    """One measured target."""
-    return row["target"], checked(row["target"], Measured(float(row["pictures_per_second"]), float(row["latency_ms"])))
-
-
-def parse_throughput(text: str) -> tuple[str, Measured]:
-    """`cpu=14.5` or `cpu=14.5,70`: pictures a second and milliseconds. Raises Refused."""
-    name, _, numbers = text.partition("=")
-    try:
-        rate, _, latency = numbers.partition(",")
-        return name, checked(name, Measured(float(rate), float(latency) if latency else 1000 / float(rate)))
-    except (ValueError, ZeroDivisionError) as error:
-        raise Refused(f"--throughput takes TARGET=PICTURES_A_SECOND or TARGET=PICTURES_A_SECOND,MILLISECONDS, not {text!r}.") from error
-
-
-def checked(name: str, measured: Measured) -> Measured:
-    """The measurement. Raises Refused for an unknown target or numbers that no machine has."""
-    if name not in TARGETS:
-        raise Refused(f"There is no target {name}.", hint=f"One of: {', '.join(TARGETS)}.")
-    if not (0 < measured.pictures_per_second < math.inf and 0 < measured.latency_ms < math.inf):
-        raise Refused(f"Throughput and latency of {name} have to be more than 0.")
-    return measured
 
 
 def default_wish(target: Target) -> Wish:

@@ -50,6 +50,7 @@ def wish_of(aws: Aws, name: str, tags: dict[str, str], variant: Mapping[str, Any
         accelerator=variant.get("AcceleratorType"),
         memory_mb=serverless.get("MemorySizeInMB", 2048),
         concurrency=serverless.get("MaxConcurrency", 5),
+        input_size=int(tags.get(names.SIZE_TAG, Wish.input_size)),
         environment=own,
         legacy_elastic_inference="AcceleratorType" in variant,
     )

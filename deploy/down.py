@@ -35,6 +35,13 @@ def down(aws: Aws, endpoint: str, bucket: str, removal: Removal) -> list[str]:
     return extra
 
 
+def clear(aws: Aws, bucket: str, things: list[Thing]) -> None:
+    """Removes orphans and looks again. Raises StillThere."""
+    for thing in things:
+        remove(aws, thing)
+    prove_empty(orphans(aws, bucket))
+
+
 def prove_empty(left: list[Thing]) -> None:
     """Raises StillThere for anything that a fresh look at AWS still finds."""
     if left:

@@ -6,6 +6,7 @@ from typing import Any
 
 TAG = "detect-gateway:endpoint"
 TARGET_TAG = "detect-gateway:target"
+SIZE_TAG = "detect-gateway:input-size"
 PREVIOUS_TAG = "detect-gateway:previous"
 PREFIX = "detect-gateway"
 VARIANT = "main"

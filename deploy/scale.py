@@ -1,7 +1,7 @@
 """How many machines: target tracking between two bounds, or a fixed number."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deploy import names
@@ -9,6 +9,7 @@ from deploy.aws import Aws, call
 from deploy.belongings import Thing, is_scaled, remove_scaling
 from deploy.errors import NotFound, Refused
 from deploy.up import in_service, present
+from deploy.wish import Wish
 
 DIMENSION: Any = "sagemaker:variant:DesiredInstanceCount"
 POLICY = "detect-gateway-invocations"
@@ -25,6 +26,53 @@ class Tracking:
     cooldown_out: int = 60
 
 
+@dataclass(frozen=True)
+class Order:
+    """One of: target tracking, a fixed number of instances, serverless concurrency, the end of tracking."""
+
+    tracking: Tracking | None = None
+    instances: int | None = None
+    concurrency: int | None = None
+    off: bool = False
+
+
+def check_order(order: Order, wish: Wish) -> None:
+    """Raises Refused for none or several orders at once, or one that the target cannot follow."""
+    given = (order.tracking is not None, order.instances is not None, order.concurrency is not None, order.off)
+    if sum(given) != 1:
+        raise Refused("One of --max, --instances, --concurrency and --off.")
+    if wish.target.serverless != (order.concurrency is not None):
+        ways = "--concurrency" if wish.target.serverless else "--max, --instances or --off"
+        raise Refused(f"The target {wish.target.name} scales with {ways}.")
+    if order.instances is not None and order.instances < 1:
+        raise Refused("An endpoint has at least one instance.")
+    if order.tracking is not None:
+        check_tracking(order.tracking)
+
+
+def bounds(order: Order, wish: Wish) -> tuple[int, int]:
+    """Least and most instances after an order."""
+    if order.tracking is not None:
+        return order.tracking.minimum, order.tracking.maximum
+    count = order.instances or wish.instances
+    return count, count
+
+
+def with_instances(wish: Wish, instances: int) -> Wish:
+    """The same endpoint with another number of instances."""
+    return replace(wish, instances=instances)
+
+
+def carry_out(aws: Aws, name: str, order: Order) -> None:
+    """Follows an order for an endpoint with instances."""
+    if order.tracking is not None:
+        track(aws, name, order.tracking)
+    elif order.instances is not None:
+        fix(aws, name, order.instances)
+    else:
+        stop_tracking(aws, name)
+
+
 def check_tracking(tracking: Tracking) -> None:
     """Raises Refused for bounds that cannot be."""
     if not 1 <= tracking.minimum <= tracking.maximum:
@@ -35,7 +83,6 @@ def check_tracking(tracking: Tracking) -> None:
 
 def track(aws: Aws, name: str, tracking: Tracking) -> None:
     """Sets target tracking; the same call changes it."""
-    check_tracking(tracking)
     where: Any = {"ServiceNamespace": "sagemaker", "ResourceId": names.scaling_id(name), "ScalableDimension": DIMENSION}
     call(aws.scaling.register_scalable_target, **where, MinCapacity=tracking.minimum, MaxCapacity=tracking.maximum)
     call(
@@ -64,8 +111,6 @@ def stop_tracking(aws: Aws, name: str) -> bool:
 
 def fix(aws: Aws, name: str, instances: int) -> None:
     """A fixed number of instances, now. Raises Refused where target tracking would change it again."""
-    if instances < 1:
-        raise Refused("An endpoint has at least one instance.")
     if is_scaled(aws, name):
         raise Refused("The endpoint scales by itself.", hint="`detect-deploy scale --off` first.")
     endpoint = present(aws, name)

@@ -27,7 +27,7 @@ class Question:
     """What to post, how often, and what to expect; times in milliseconds."""
 
     picture: Path = PICTURE
-    short: int = 300
+    short: int = 512
     requests: int = 5
     min_score: float = 0.5
     min_boxes: int = 0

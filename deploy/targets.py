@@ -37,7 +37,8 @@ class Target:
     """A way to run the detector: which image, on what, reading which weights.
 
     `families` are the instance families that fit; empty means serverless. `image` is AWS's repository:tag, and none
-    means that the operator names an image of ours. `weights` are the file patterns that its engine reads.
+    means that the operator names an image of ours. `weights` are the file patterns that its engine reads; `requirements`
+    is what the image lacks for weights without a symbol file, installed by its toolkit when a container starts.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Target:
     image: str | None = None
     accelerator: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    requirements: str = ""
 
     @property
     def serverless(self) -> bool:
@@ -81,6 +83,7 @@ TARGETS = {
             MXNET,
             image="mxnet-inference:1.9.0-gpu-py38",
             environment=TOOLKIT,
+            requirements="gluoncv==0.10.5.post0",
         ),
         Target(
             "mxnet",
@@ -90,6 +93,7 @@ TARGETS = {
             MXNET,
             image="mxnet-inference:1.9.0-cpu-py38",
             environment=TOOLKIT,
+            requirements="gluoncv==0.10.5.post0",
         ),
         Target(
             "eia",
@@ -100,6 +104,7 @@ TARGETS = {
             image="mxnet-inference-eia:1.7.0-cpu-py3",
             accelerator="ml.eia2.medium",
             environment=TOOLKIT,
+            requirements="gluoncv==0.6.0",
         ),
     )
 }

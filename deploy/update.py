@@ -101,7 +101,7 @@ def back(aws: Aws, name: str, current: Current, smoke: Smoke) -> Endpoint:
     return endpoint
 
 
-def roll_back(aws: Aws, plan: Plan, current: Current, before: str) -> None:
+def roll_back(aws: Aws, plan: Plan, before: str) -> None:
     """Leaves the endpoint on the configuration that served before, and nothing of the new one."""
     endpoint = present(aws, plan.wish.endpoint)
     if endpoint.config != before:

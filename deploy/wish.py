@@ -25,6 +25,7 @@ class Wish:
     memory_mb: int = 2048
     concurrency: int = 5
     payload_mb: float = 1.0
+    input_size: int = 512
     environment: Mapping[str, str] = field(default_factory=dict)
     legacy_elastic_inference: bool = False
 
