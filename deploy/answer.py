@@ -19,7 +19,9 @@ def faults(answer: Any, side: int) -> list[str]:
     scores = [score for (score,) in answer["score"]]
     if scores != sorted(scores, reverse=True):
         return ["the rows are not sorted by score"]
-    used = [(box, score) for box, (kind,), score in zip(answer["bbox"], answer["cid"], scores, strict=True) if kind >= 0]
+    used = [
+        (box, score) for box, (kind,), score in zip(answer["bbox"], answer["cid"], scores, strict=True) if kind >= 0
+    ]
     if not all(is_ordered(box) for box, _ in used):
         return ["a box has its corners in the wrong order"]
     sure = [box for box, score in used if score >= SURE]

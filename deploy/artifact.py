@@ -6,12 +6,11 @@ import hashlib
 import io
 import os
 import tarfile
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
 
 from deploy.errors import Refused
 from deploy.targets import MXNET, ONNX, Target
@@ -23,11 +22,19 @@ LARGEST = 5 * 1024**3  # one PutObject, so that a killed upload leaves nothing
 
 @dataclass(frozen=True)
 class Artifact:
-    """A packed model.tar.gz in an unnamed temporary file: `sha256` and `size` are of its bytes."""
+    """A packed model.tar.gz."""
 
-    file: BinaryIO
-    sha256: str
-    size: int
+    content: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the bytes, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """How many bytes."""
+        return len(self.content)
 
 
 def pack(target: Target, model_dir: Path | None, code_dir: Path = INFERENCE) -> Artifact:
@@ -35,7 +42,7 @@ def pack(target: Target, model_dir: Path | None, code_dir: Path = INFERENCE) -> 
     members: dict[str, bytes | Path] = {f"code/{path.name}": path.read_bytes() for path in hooks(code_dir)}
     if model_dir is not None:
         members |= {path.name: path for path in weights(target, model_dir)}
-    elif ONNX == target.weights:
+    elif target.weights == ONNX:
         raise Refused(
             f"The target {target.name} has no weights of its own, so an empty artifact cannot work there.",
             hint="Give --model-dir, or choose --target mxnet, whose container fetches GluonCV's weights.",
@@ -90,18 +97,16 @@ def matches(path: Path, patterns: Iterable[str]) -> bool:
 
 def written(members: dict[str, bytes | Path]) -> Artifact:
     """Packs members by name without anything of this machine in it: no dates, owners or permissions."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 # it lives as long as the artifact, and has no name to leave behind
+    file = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|") as tar,
     ):
         for name, content in sorted(members.items()):
             add(tar, name, content)
-    size = file.tell()
-    if size > LARGEST:
+    if file.tell() > LARGEST:
         raise Refused("The artifact is over 5 GB.", hint="Leave only the weights in --model-dir.")
-    file.seek(0)
-    return Artifact(file, hashlib.file_digest(file, "sha256").hexdigest(), size)
+    return Artifact(file.getvalue())
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes | Path) -> None:

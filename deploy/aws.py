@@ -149,7 +149,7 @@ def until_visible(aws: Aws, action: Callable[[], T], what: str) -> T:
             time.sleep(aws.poll)
 
 
-# (error code, AWS's sentence) → our class; the first row that fits. SageMaker answers ValidationException to nearly all.
+# (error code, AWS's sentence) → our class; the first row that fits. SageMaker's code is mostly ValidationException.
 MEANINGS: tuple[tuple[str, str, type[errors.DeployError]], ...] = (
     (r"AccessDenied.*|UnauthorizedOperation|403|NotAuthorized.*", r"", errors.PermissionDenied),
     (r"ValidationException", r"[Cc]ould not assume role|[Rr]ole .*is invalid|cannot be assumed", errors.NotYetVisible),

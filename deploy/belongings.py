@@ -47,7 +47,11 @@ def found(aws: Aws, name: str, bucket: str, endpoint: Endpoint | None) -> Iterat
 def is_scaled(aws: Aws, endpoint: str) -> bool:
     """Whether the endpoint scales by itself."""
     ids = [names.scaling_id(endpoint)]
-    return any(pages(aws.scaling, "describe_scalable_targets", "ScalableTargets", ServiceNamespace="sagemaker", ResourceIds=ids))
+    return any(
+        pages(
+            aws.scaling, "describe_scalable_targets", "ScalableTargets", ServiceNamespace="sagemaker", ResourceIds=ids
+        )
+    )
 
 
 def in_use(aws: Aws, endpoint: Endpoint, previous: str | None = None) -> set[str]:

@@ -8,7 +8,7 @@ from deploy.errors import NotFound
 from deploy.prices import Prices
 from deploy.wish import Wish
 
-COLUMNS = ("way", "runs on", "$/hour", "$/month", "$/million pictures", "ms", "machines", "$/month at this load", "")
+COLUMNS = ("", "way", "on", "$/hour", "$/month", "$/million", "ms", "×", "$/month here")
 
 
 def plan_cost(prices: Prices, wish: Wish, region: str) -> dict[str, Any]:
@@ -69,19 +69,23 @@ def rows(ways: Iterable[Way], load: Load) -> list[tuple[Any, ...]]:
 
 
 def row(way: dict[str, Any], best: bool) -> tuple[Any, ...]:
-    """One row."""
-    verdict = "cheapest" if best else way["note"] or ("" if way["fits"] or way["latency_ms"] is None else "does not fit")
+    """One row: an arrow at the cheapest, a dot at what fits."""
     return (
+        "→" if best else "·" if way["fits"] else "",
         way["name"],
-        way["title"],
-        money(way["per_hour"], 4),
-        money(way["per_month"]),
+        way["title"].replace("ml.", ""),
+        money(way["per_hour"], 3),
+        money(way["per_month"], 0),
         money(way["per_million_pictures"]),
         None if way["latency_ms"] is None else f"{way['latency_ms']:.0f}",
         way["machines"],
         money(way["per_month_at_load"]),
-        verdict,
     )
+
+
+def notes(ways: Iterable[Way]) -> list[str]:
+    """What has to be said of each way."""
+    return [f"{way.name}: {way.note}" for way in ways if way.note]
 
 
 def money(dollars: float | None, digits: int = 2) -> str | None:

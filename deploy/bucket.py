@@ -1,8 +1,9 @@
 """The bucket and what lies in it. Every call says whose bucket it has to be."""
 
+import base64
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from deploy import names
 from deploy.artifact import Artifact
@@ -75,26 +76,18 @@ def create_bucket(aws: Aws, name: str) -> None:
         return
 
 
-class Counted:
-    """A file that says how much of it has been read, for the progress bar."""
+class Counted(io.BytesIO):
+    """Bytes that say how many of them have been read, for the progress bar."""
 
-    def __init__(self, file: BinaryIO, size: int, aws: Aws) -> None:
-        self.file, self.size, self.aws = file, size, aws
+    def __init__(self, content: bytes, aws: Aws) -> None:
+        super().__init__(content)
+        self.size, self.aws = len(content), aws
 
-    def read(self, count: int = -1) -> bytes:
+    def read(self, count: int | None = -1) -> bytes:
         """The next bytes."""
-        chunk = self.file.read(count)
-        megabytes = self.size / 1e6
-        self.aws.report(f"uploading the artifact, {megabytes:.1f} MB", done=self.file.tell() / max(self.size, 1))
+        chunk = super().read(count)
+        self.aws.report(f"uploading the artifact, {self.size / 1e6:.1f} MB", done=min(0.99, self.tell() / self.size))
         return chunk
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Moves; boto3 rewinds before it tries again."""
-        return self.file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Where the next byte comes from."""
-        return self.file.tell()
 
 
 def has_artifact(aws: Aws, bucket: str, key: str, size: int) -> bool:
@@ -108,14 +101,13 @@ def has_artifact(aws: Aws, bucket: str, key: str, size: int) -> bool:
 
 def upload(aws: Aws, bucket: str, key: str, artifact: Artifact) -> None:
     """One PutObject, whole or not at all: a killed upload leaves nothing. S3 checks the sum."""
-    artifact.file.seek(0)
     call(
         aws.s3.put_object,
         Bucket=bucket,
         Key=key,
-        Body=Counted(artifact.file, artifact.size, aws),  # type: ignore[arg-type] # botocore asks for read, seek, tell
+        Body=Counted(artifact.content, aws),
         ContentLength=artifact.size,
-        ChecksumAlgorithm="SHA256",
+        ChecksumSHA256=base64.b64encode(bytes.fromhex(artifact.sha256)).decode(),
         ExpectedBucketOwner=aws.account,
     )
 
@@ -123,7 +115,9 @@ def upload(aws: Aws, bucket: str, key: str, artifact: Artifact) -> None:
 def artifacts(aws: Aws, bucket: str, prefix: str) -> Iterator[str]:
     """The keys under a prefix; none where the bucket is not there."""
     try:
-        for item in pages(aws.s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix, ExpectedBucketOwner=aws.account):
+        for item in pages(
+            aws.s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix, ExpectedBucketOwner=aws.account
+        ):
             yield item["Key"]
     except NotFound:
         return

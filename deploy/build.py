@@ -27,9 +27,11 @@ def build(aws: Aws, plan: Plan) -> None:
     aws.report(f"artifact {plan.artifact_url}", done=1.0)
     ensure_log_group(aws, plan.wish.endpoint)
     aws.report(f"log group {names.log_group(plan.wish.endpoint)}", done=1.0)
-    until_visible(aws, lambda: create_model(aws, plan, role), "model")
+    if not plan.model_exists:
+        until_visible(aws, lambda: create_model(aws, plan, role), "model")
     aws.report(f"model {plan.model}", done=1.0)
-    until_visible(aws, lambda: create_config(aws, plan), "configuration")
+    if not plan.config_exists:
+        until_visible(aws, lambda: create_config(aws, plan), "configuration")
     aws.report(f"configuration {plan.config}", done=1.0)
 
 
@@ -67,4 +69,3 @@ def explained(plan: Plan, error: AwsRefused) -> AwsRefused:
     """AWS's refusal of an accelerator as the explanation that it is; any other as it was."""
     refused = plan.wish.attached and any(word in str(error).lower() for word in ELASTIC_INFERENCE_WORDS)
     return ElasticInferenceGone(f"{ELASTIC_INFERENCE_ENDED} ({error})") if refused else error
-

@@ -47,7 +47,11 @@ def plan(common: Common, wanted: Wanted) -> None:
         aws = account(common, screen.report)
         made = plan_any(aws, common, wanted)
         show_plan(screen, made)
-        policies = {"deployer": deployer(made.scope), "execution": execution(made.scope), "gateway": gateway(made.scope)}
+        policies = {
+            "deployer": deployer(made.scope),
+            "execution": execution(made.scope),
+            "gateway": gateway(made.scope),
+        }
         screen.answer["policies"] = policies
         for role, policy in policies.items():
             screen.document(f"Policy of the {role} role", policy)
@@ -55,7 +59,14 @@ def plan(common: Common, wanted: Wanted) -> None:
 
 @app.command()
 @takes(common=Common, wanted=Wanted, asked=Asked)
-def up(common: Common, wanted: Wanted, asked: Asked, yes: Yes = False, rollback: Rollback = False, no_smoke: NoSmoke = False) -> None:
+def up(
+    common: Common,
+    wanted: Wanted,
+    asked: Asked,
+    yes: Yes = False,
+    rollback: Rollback = False,
+    no_smoke: NoSmoke = False,
+) -> None:
     """Make the endpoint, or go on where an earlier `up` was stopped."""
     with answering(common.as_json) as screen:
         aws = account(common, screen.report)
@@ -167,7 +178,9 @@ def down(
             removal.clear(aws, place, things)
             extra: list[str] = []
         else:
-            extra = removal.down(aws, common.endpoint_name, place, removal.Removal(tuple(things), delete_role, delete_bucket))
+            extra = removal.down(
+                aws, common.endpoint_name, place, removal.Removal(tuple(things), delete_role, delete_bucket)
+            )
         show_removed(screen, things, extra)
 
 
@@ -183,7 +196,9 @@ def show_plan(screen: Screen, made: Plan) -> None:
 def show_endpoint(screen: Screen, endpoint: Endpoint) -> None:
     """What there is now."""
     screen.answer["endpoint"] = {"name": endpoint.name, "status": endpoint.status, "configuration": endpoint.config}
-    screen.say(f"The endpoint {endpoint.name} is {endpoint.status}. For the gateway: DETECT_ENDPOINT_NAME={endpoint.name}")
+    screen.say(
+        f"The endpoint {endpoint.name} is {endpoint.status}. For the gateway: DETECT_ENDPOINT_NAME={endpoint.name}"
+    )
 
 
 def show_scaling(screen: Screen, current: Current, order: scaling.Order) -> None:

@@ -46,7 +46,9 @@ def flat(found: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Nested values as rows."""
     rows: list[tuple[str, Any]] = []
     for key, value in found.items():
-        rows += flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(f"{prefix}{key}".replace("_", " "), value)]
+        rows += (
+            flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(f"{prefix}{key}".replace("_", " "), value)]
+        )
     return rows
 
 
@@ -90,7 +92,9 @@ def cost(
     throughput: Annotated[
         list[str] | None, option(text="TARGET=PICTURES_A_SECOND[,MILLISECONDS] of one machine; may be repeated.")
     ] = None,
-    bench: Annotated[list[Path] | None, option(text="A bench result, such as `smoke --json` writes; may be repeated.")] = None,
+    bench: Annotated[
+        list[Path] | None, option(text="A bench result, such as `smoke --json` writes; may be repeated.")
+    ] = None,
     instance_type: Annotated[
         list[str] | None, option(text="TARGET=TYPE: another instance than the target's default; may be repeated.")
     ] = None,
@@ -143,6 +147,8 @@ def show_cost(screen: Screen, prices: Prices, ways: list[Way], load: Load) -> No
     screen.answer.update(answer | {"prices": {"as_of": prices.as_of, "region": prices.region, "note": prices.note}})
     latency = "" if load.max_latency_ms is None else f", {load.max_latency_ms:g} ms at most"
     screen.table(f"{load.pictures_a_day:,.0f} pictures a day{latency}", bill.COLUMNS, bill.rows(ways, load))
+    for note in bill.notes(ways):
+        screen.say(note)
     screen.say(f"Prices of {prices.region} as of {prices.as_of}. {prices.note}")
     if answer["cheapest"]:
         screen.say(f"Cheapest: {answer['cheapest']}.")

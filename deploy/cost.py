@@ -13,11 +13,12 @@ HOURS_A_MONTH = 730.0
 DAYS_A_MONTH = HOURS_A_MONTH / 24
 SECONDS_A_DAY = 86_400.0
 SERVERLESS_AT_ONCE = 200
+COLD = "costs nothing while idle; the first picture after a pause waits for a cold start"
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to run the detector, priced. `hourly` is one machine's; serverless has `gb_second` and `memory_gb` instead."""
+    """A way to run the detector, priced. `hourly` is one machine's; serverless has dollars a GB-second instead."""
 
     name: str
     title: str
@@ -40,7 +41,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked: pictures a day, the busiest second against the mean one, how full a machine may be, the latency."""
+    """What is asked: pictures a day, the busiest second against the mean, how full a machine may be, the latency."""
 
     pictures_a_day: float = 10_000
     peak: float = 4.0
@@ -54,7 +55,7 @@ class Load:
 
 
 def machines(way: Way, load: Load) -> int:
-    """How many machines the busiest second needs; for serverless, how many requests at once. 0 where nothing was measured."""
+    """Machines that the busiest second needs; of serverless, requests at once. 0 where nothing was measured."""
     if way.measured is None:
         return 0
     if way.hourly is None:
@@ -93,19 +94,25 @@ def target_ways(prices: Prices, measured: Mapping[str, Measured], wishes: Iterab
 
 def target_way(prices: Prices, measured: Measured | None, wish: Wish) -> Way:
     """A wish, priced. Raises NotFound where the table has no price for its machine."""
-    target = wish.target
     if wish.machine is None:
-        price = prices.of(SERVERLESS)
-        note = "an idle endpoint costs nothing; the first picture after a pause waits for a cold start"
-        return Way(target.name, target.title, None, measured, gb_second=price.usd, memory_gb=wish.memory_mb / 1024, note=note)
-    attached = prices.of(wish.attached).usd if wish.attached else 0.0
-    hourly = prices.of(wish.machine).usd + attached
-    title = f"{target.title}, {wish.machine}" + (f" + {wish.attached}" if wish.attached else "")
-    return Way(target.name, title, hourly, measured, offered=wish.attached is None, note=priced_note(prices, wish))
+        memory = wish.memory_mb / 1024
+        rate = prices.of(SERVERLESS).usd
+        return Way(wish.target.name, f"{memory:g} GB", None, measured, gb_second=rate, memory_gb=memory, note=COLD)
+    parts = [wish.machine, *([wish.attached] if wish.attached else [])]
+    return Way(
+        wish.target.name,
+        " + ".join(parts),
+        sum(prices.of(part).usd for part in parts),
+        measured,
+        offered=wish.attached is None,
+        note=machine_note(prices, wish),
+    )
 
 
-def priced_note(prices: Prices, wish: Wish) -> str:
-    """What has to be said of a price."""
+def machine_note(prices: Prices, wish: Wish) -> str:
+    """What has to be said of a machine."""
+    if wish.attached:
+        return "AWS no longer offers Elastic Inference"
     return "the price is approximate" if wish.machine and prices.of(wish.machine).approximate else ""
 
 

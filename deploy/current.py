@@ -35,7 +35,9 @@ def read_current(aws: Aws, endpoint: Endpoint) -> Current:
     )
 
 
-def wish_of(aws: Aws, name: str, tags: dict[str, str], variant: Mapping[str, Any], container: Mapping[str, Any]) -> Wish:
+def wish_of(
+    aws: Aws, name: str, tags: dict[str, str], variant: Mapping[str, Any], container: Mapping[str, Any]
+) -> Wish:
     """The wish that makes this variant and container."""
     target = target_named(tags.get(names.TARGET_TAG, "cpu"))
     serverless = variant.get("ServerlessConfig", {})

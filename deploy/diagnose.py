@@ -8,7 +8,7 @@ from deploy.endpoint import Endpoint
 from deploy.errors import ElasticInferenceGone, EndpointFailed
 from deploy.targets import ELASTIC_INFERENCE_ENDED
 
-# What the reason or the log says → the likely cause and the way out; the first that fits, the specific before the general.
+# What the reason or the log says → the likely cause and the way out; the first that fits.
 CAUSES: tuple[tuple[str, str], ...] = (
     (r"elastic inference|eia[12]\.|accelerator", ELASTIC_INFERENCE_ENDED),
     (
@@ -26,7 +26,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "(a new role takes some seconds until it counts).",
     ),
     (
-        r"pull|manifest|repository|ImageNotFound|image .*(not found|does not exist)|exec format error|CannotStartContainer",
+        r"pull|manifest|repository|image .*(not found|does not exist)|exec format error|CannotStartContainer",
         "The image cannot be pulled or started: look at its name, its region, its processor (arm64 for Graviton, "
         "amd64 for the rest) and the execution role's right to read the repository.",
     ),
@@ -35,7 +35,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "The container ran out of memory: choose a larger --instance-type, or more --memory-mb for serverless.",
     ),
     (
-        r"model data|NoSuchKey|tar|unexpected end of|No module named '?inference|inference\.py|onnx.*not found|no such file",
+        r"model data|NoSuchKey|\btar\b|unexpected end of|No module named|inference\.py|no such file|holds neither",
         "The artifact does not have the layout that the container expects: weights at the root, the hooks in code/. "
         "`detect-deploy update --model-dir DIR` packs it anew.",
     ),

@@ -83,7 +83,9 @@ def unused(aws: Aws, name: str, things: list[Thing]) -> list[Thing]:
     if endpoint is None or endpoint.status != "InService":
         return []
     needed = in_use(aws, endpoint)
-    return [thing for thing in things if thing.kind in ("configuration", "model", "artifact") and thing.name not in needed]
+    return [
+        thing for thing in things if thing.kind in ("configuration", "model", "artifact") and thing.name not in needed
+    ]
 
 
 def known_names(aws: Aws, bucket: str) -> set[str]:

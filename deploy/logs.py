@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from deploy import names
@@ -25,10 +26,8 @@ def ensure_log_group(aws: Aws, endpoint: str) -> None:
     name = names.log_group(endpoint)
     retention = find_retention(aws, endpoint)
     if retention is None:
-        try:
+        with suppress(AlreadyExists):
             call(aws.logs.create_log_group, logGroupName=name, tags={names.TAG: endpoint})
-        except AlreadyExists:
-            pass
     if not retention:
         call(aws.logs.put_retention_policy, logGroupName=name, retentionInDays=RETENTION_DAYS)
 

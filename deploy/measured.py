@@ -44,7 +44,9 @@ def parse_throughput(text: str) -> tuple[str, Measured]:
         rate, _, latency = numbers.partition(",")
         return name, checked(name, Measured(float(rate), float(latency) if latency else 1000 / float(rate)))
     except (ValueError, ZeroDivisionError) as error:
-        raise Refused(f"--throughput takes TARGET=PICTURES_A_SECOND or TARGET=PICTURES_A_SECOND,MILLISECONDS, not {text!r}.") from error
+        raise Refused(
+            f"--throughput takes TARGET=PICTURES_A_SECOND or TARGET=PICTURES_A_SECOND,MILLISECONDS, not {text!r}."
+        ) from error
 
 
 def checked(name: str, measured: Measured) -> Measured:

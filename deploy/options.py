@@ -27,7 +27,7 @@ class Common:
     """What every command takes."""
 
     endpoint_name: Annotated[str, option(text="The endpoint's name.", envvar="DETECT_ENDPOINT_NAME")] = "detect-gateway"
-    region: Annotated[str | None, option(text="AWS region; unset, the profile's.")] = None
+    region: Annotated[str | None, option(text="AWS region; unset, the profile's.", envvar="AWS_REGION")] = None
     profile: Annotated[str | None, option(text="Profile of the AWS credentials.")] = None
     as_json: Annotated[bool, option("--json", text="One JSON document on stdout, and nothing else.")] = False
     poll_seconds: Annotated[float, option(text="Pause between looks at AWS.", min=0.01)] = 5.0
@@ -41,9 +41,9 @@ class Wanted:
     target: Annotated[str | None, option(text=f"Where it runs: {', '.join(TARGETS)}. Default: cpu.")] = None
     image: Annotated[str | None, option(text="URI of our endpoint image in ECR, or any other image.")] = None
     model_dir: Annotated[Path | None, option(text="Folder of the weights. Default: the bundled detector.")] = None
-    empty_artifact: Annotated[
-        bool, option(text="No weights: the container fetches GluonCV's, as in the original.")
-    ] = False
+    empty_artifact: Annotated[bool, option(text="No weights: the container fetches GluonCV's, as in the original.")] = (
+        False
+    )
     code_dir: Annotated[Path, option(text="Folder of the hooks.", show_default=False)] = INFERENCE
     instance_type: Annotated[str | None, option(text="Such as ml.c6i.large. Default: the target's.")] = None
     instances: Annotated[int | None, option(text="Instances at the start. Default: 1.")] = None
@@ -51,11 +51,13 @@ class Wanted:
     concurrency: Annotated[int | None, option(text="Serverless requests at once. Default: 5.")] = None
     payload_mb: Annotated[float | None, option(text="Largest request that the gateway will send. Default: 1.")] = None
     accelerator: Annotated[str | None, option(text=f"Elastic Inference: {', '.join(ACCELERATORS)}.")] = None
-    legacy_elastic_inference: Annotated[
-        bool, option(text="Try Elastic Inference although AWS has withdrawn it.")
-    ] = False
+    legacy_elastic_inference: Annotated[bool, option(text="Try Elastic Inference although AWS has withdrawn it.")] = (
+        False
+    )
     env: Annotated[list[str] | None, option(text="KEY=VALUE for the container; may be repeated.")] = None
-    role: Annotated[str | None, option(text="Execution role, by name or ARN. Default: this machine's, or our own.")] = None
+    role: Annotated[str | None, option(text="Execution role, by name or ARN. Default: this machine's, or our own.")] = (
+        None
+    )
     bucket: Annotated[str | None, option(text="Bucket of the artifact. Default: sagemaker-REGION-ACCOUNT.")] = None
 
     def environment(self) -> dict[str, str] | None:
@@ -78,7 +80,9 @@ class Asked:
     """What `smoke`, and the smoke test of `up` and `update`, post and expect."""
 
     picture: Annotated[Path, option(text="Picture to post.", show_default="a portrait in the public domain")] = PICTURE
-    short: Annotated[int | None, option(text="Side N of the N×N picture. Default: the model's.", min=32, max=1024)] = None
+    short: Annotated[int | None, option(text="Side N of the N×N picture. Default: the model's.", min=32, max=1024)] = (
+        None
+    )
     requests: Annotated[int, option(text="Timed requests after the first.", min=0)] = 5
     min_score: Annotated[float, option(text="Least score of a box that counts.", min=0.01, max=1)] = 0.5
     min_boxes: Annotated[int, option(text="Fail with fewer boxes than this.", min=0)] = 0
@@ -104,7 +108,9 @@ def takes(**groups: type[Any]) -> Callable[[Callable[..., None]], Callable[..., 
         shared = [parameter for group in groups.values() for parameter in parameters(group)]
 
         def run(**values: Any) -> None:
-            made = {name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+            made = {
+                name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()
+            }
             command(**made, **values)
 
         flat = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -32,7 +33,7 @@ class Screen:
 
     def report(self, text: str, done: float | None = None) -> None:
         """Shows what AWS is doing; `done` 1 ends a step, which stays on the screen."""
-        if done is not None and done >= 1.0 and not text.startswith("uploading"):
+        if done is not None and done >= 1.0:
             self.progress.reset(self.task, total=None, visible=False)
             self.progress.console.print(f"[green]✓[/] {escape(text)}")
         elif self.err.is_terminal:
@@ -44,9 +45,11 @@ class Screen:
 
     def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Prints a table; None is a dash."""
-        table = Table(*columns, title=title, title_justify="left")
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for column in columns:
+            table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*("–" if cell is None else escape(str(cell)) for cell in row))
+            table.add_row(*("-" if cell is None else escape(str(cell)) for cell in row))
         self.out.print(table)
 
     def say(self, text: str) -> None:

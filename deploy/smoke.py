@@ -1,6 +1,6 @@
 """Posts a real picture and looks at the answer: InService proves nothing.
 
-The picture in smoke.jpg is the official portrait of Grace Hopper (US Navy, 1984, photograph NH 96919-KN): public domain.
+The picture in smoke.jpg is a portrait of Grace Hopper by the US Navy, in the public domain.
 """
 
 import base64
@@ -21,6 +21,7 @@ from deploy.errors import AwsRefused, Refused, SmokeFailed
 from deploy.targets import Target
 
 PICTURE = Path(__file__).parent / "smoke.jpg"
+
 
 @dataclass(frozen=True)
 class Question:
@@ -92,7 +93,9 @@ def asked(aws: Aws, endpoint: str, target: Target, question: Question, body: byt
 
 def failed(aws: Aws, endpoint: str, problems: list[str]) -> SmokeFailed:
     """The error for an endpoint that does not answer as it should."""
-    error = SmokeFailed(f"The endpoint {endpoint} is in service and does not answer as it should: {'; '.join(problems)}.")
+    error = SmokeFailed(
+        f"The endpoint {endpoint} is in service and does not answer as it should: {'; '.join(problems)}."
+    )
     error.log = logs.tail(aws, endpoint)
     return error
 
@@ -101,7 +104,9 @@ def disappointments(result: Smoke, question: Question) -> list[str]:
     """What the operator asked for and did not get."""
     found = []
     if len(result.boxes) < question.min_boxes:
-        found.append(f"{len(result.boxes)} boxes of score {question.min_score:g} or more, expected {question.min_boxes}")
+        found.append(
+            f"{len(result.boxes)} boxes of score {question.min_score:g} or more, expected {question.min_boxes}"
+        )
     if question.max_latency_ms is not None and result.latency_ms > question.max_latency_ms:
         found.append(f"{result.latency_ms:.0f} ms a picture, at most {question.max_latency_ms:.0f} allowed")
     return found

@@ -52,7 +52,9 @@ def variant(aws: Aws, endpoint: Endpoint) -> dict[str, Any]:
 def scaling(aws: Aws, name: str) -> dict[str, int] | None:
     """The bounds of target tracking, or None."""
     ids = [names.scaling_id(name)]
-    for target in pages(aws.scaling, "describe_scalable_targets", "ScalableTargets", ServiceNamespace="sagemaker", ResourceIds=ids):
+    for target in pages(
+        aws.scaling, "describe_scalable_targets", "ScalableTargets", ServiceNamespace="sagemaker", ResourceIds=ids
+    ):
         return {"min": target["MinCapacity"], "max": target["MaxCapacity"]}
     return None
 
@@ -61,7 +63,9 @@ def last_hour(aws: Aws, name: str) -> dict[str, float | None]:
     """CloudWatch's numbers; counts are 0 and latencies None where nothing was asked."""
     now = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     queries: Any = [query(key, name) for key in METRICS]
-    answer = call(aws.cloudwatch.get_metric_data, MetricDataQueries=queries, StartTime=now - timedelta(seconds=HOUR), EndTime=now)
+    answer = call(
+        aws.cloudwatch.get_metric_data, MetricDataQueries=queries, StartTime=now - timedelta(seconds=HOUR), EndTime=now
+    )
     found = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
     return {key: number(key, found.get(key, [])) for key in METRICS}
 
@@ -75,7 +79,7 @@ def query(key: str, name: str) -> dict[str, Any]:
 
 
 def number(key: str, values: list[float]) -> float | None:
-    """The hour's number in our unit. CloudWatch may cut the hour in two: counts add up, of latencies the worst counts."""
+    """The hour's number in our unit. CloudWatch may cut the hour in two: counts add up, the worse latency counts."""
     _, statistic, factor = METRICS[key]
     if statistic == "Sum":
         return sum(values) * factor

@@ -25,8 +25,8 @@ IMAGE_ACCOUNTS = {
 }
 
 ELASTIC_INFERENCE_ENDED = (
-    "AWS no longer offers Elastic Inference: it was closed to new customers on 15 April 2023 and has been withdrawn since, "
-    "so AWS refuses this target. `--target cpu` replaces it: the same weights and boxes on a plain CPU, through ONNX."
+    "AWS no longer offers Elastic Inference: it was closed to new customers on 15 April 2023 and withdrawn since: AWS "
+    "refuses this target. `--target cpu` replaces it: the same weights and boxes on a plain CPU, through ONNX."
 )
 
 TOOLKIT = {"SAGEMAKER_PROGRAM": "inference.py"}
@@ -37,8 +37,8 @@ class Target:
     """A way to run the detector: which image, on what, reading which weights.
 
     `families` are the instance families that fit; empty means serverless. `image` is AWS's repository:tag, and none
-    means that the operator names an image of ours. `weights` are the file patterns that its engine reads; `requirements`
-    is what the image lacks for weights without a symbol file, installed by its toolkit when a container starts.
+    means that the operator names an image of ours. `weights` are the file patterns that its engine reads.
+    `requirements` is what the image lacks for weights without a symbol file; its toolkit installs it at every start.
     """
 
     name: str

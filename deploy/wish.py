@@ -45,7 +45,7 @@ class Wish:
         if image is None:
             raise Refused(
                 f"The target {self.target.name} runs our own image, and no --image was given.",
-                hint="Build the `endpoint` image, push it to ECR and name it: --image ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG",
+                hint="Build the `endpoint` image, push it to ECR and name it with --image (its URI in ECR).",
             )
         return image
 
@@ -107,7 +107,9 @@ def check_sizes(wish: Wish) -> None:
         refuse("Serverless concurrency is 1 to 200.")
     if wish.payload_mb * 1024 * 1024 > wish.target.payload_limit:
         limit = wish.target.payload_limit / 1024 / 1024
-        refuse(f"A request of {wish.payload_mb:g} MB is over SageMaker's limit of {limit:g} MB for {wish.target.title}.")
+        refuse(
+            f"A request of {wish.payload_mb:g} MB is over SageMaker's limit of {limit:g} MB for {wish.target.title}."
+        )
 
 
 def family(instance_type: str) -> str:
