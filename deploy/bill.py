@@ -20,7 +20,7 @@ def plan_cost(prices: Prices, wish: Wish, region: str) -> dict[str, Any]:
     note = f"prices of {prices.region} as of {prices.as_of}: {prices.note}"
     if region != prices.region:
         note += f" This is {region}, where they differ."
-    if way.hourly is None:
+    if way.hourly is None:  # serverless
         per_second = way.gb_second * way.memory_gb
         return {"per_hour": 0.0, "per_month": 0.0, "per_second_of_work": per_second, "note": note}
     hourly = way.hourly * wish.instances

@@ -21,6 +21,7 @@ from deploy.screen import Screen, answering
 from deploy.smoke import smoke as test
 from deploy.status import status as look_at
 from deploy.targets import TARGETS
+from deploy.wish import check
 
 NOT_IN_SERVICE = 1
 
@@ -87,7 +88,7 @@ def cost(
     common: Common,
     pictures_per_day: Annotated[float, option(text="The load.", min=1)] = 10_000,
     max_latency_ms: Annotated[float | None, option(text="The slowest picture that is fast enough.", min=0)] = None,
-    peak: Annotated[float, option(text="The busiest second's pictures against the mean second's.", min=1)] = 4.0,
+    peak: Annotated[float, option(text="The busiest second's pictures against the mean second's.", min=1)] = 3.0,
     fill: Annotated[float, option(text="How much of a machine's throughput to use.", min=0.05, max=1)] = 0.7,
     throughput: Annotated[
         list[str] | None, option(text="TARGET=PICTURES_A_SECOND[,MILLISECONDS] of one machine; may be repeated.")
@@ -135,7 +136,7 @@ def prices_now(screen: Screen, common: Common, machines: set[str]) -> Prices:
 def priced(prices: Prices, measured: dict[str, Measured], machines: dict[str, str], memory_mb: int) -> list[Way]:
     """Every target, and the original post's ways for comparison."""
     wishes = [
-        replace(default_wish(target), instance_type=machines.get(target.name), memory_mb=memory_mb)
+        check(replace(default_wish(target), instance_type=machines.get(target.name), memory_mb=memory_mb))
         for target in TARGETS.values()
     ]
     return [*target_ways(prices, measured, wishes), *original_ways(prices)]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from deploy.errors import NotFound
 from deploy.measured import Measured
 from deploy.prices import SERVERLESS, Prices
 from deploy.targets import Target
@@ -34,9 +35,14 @@ class Way:
         """Dollars for one picture at full load."""
         if self.measured is None:
             return None
-        if self.hourly is None:
+        if self.serverless:
             return self.gb_second * self.memory_gb * self.measured.latency_ms / 1000
-        return self.hourly / 3600 / self.measured.pictures_per_second
+        return None if self.hourly is None else self.hourly / 3600 / self.measured.pictures_per_second
+
+    @property
+    def serverless(self) -> bool:
+        """Whether it is billed by the second of work and not by the hour."""
+        return self.memory_gb > 0
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Load:
     """What is asked: pictures a day, the busiest second against the mean, how full a machine may be, the latency."""
 
     pictures_a_day: float = 10_000
-    peak: float = 4.0
+    peak: float = 3.0
     fill: float = 0.7
     max_latency_ms: float | None = None
 
@@ -58,55 +64,62 @@ def machines(way: Way, load: Load) -> int:
     """Machines that the busiest second needs; of serverless, requests at once. 0 where nothing was measured."""
     if way.measured is None:
         return 0
-    if way.hourly is None:
+    if way.serverless:
         return max(1, math.ceil(load.peak_rate * way.measured.latency_ms / 1000))
     return max(1, math.ceil(load.peak_rate / (way.measured.pictures_per_second * load.fill)))
 
 
 def monthly(way: Way, load: Load) -> float | None:
     """Dollars a month for a load; None where nothing was measured. Machines stand all month for the busiest second."""
-    if way.measured is None or way.per_picture is None:
+    if way.per_picture is None:
         return None
-    if way.hourly is None:
-        return load.pictures_a_day * DAYS_A_MONTH * way.per_picture
-    return machines(way, load) * way.hourly * HOURS_A_MONTH
+    if way.hourly is not None:
+        return machines(way, load) * way.hourly * HOURS_A_MONTH
+    return load.pictures_a_day * DAYS_A_MONTH * way.per_picture
 
 
 def fits(way: Way, load: Load) -> bool:
     """Whether a way can be had, is fast enough, and can take the load."""
-    if not way.offered or way.measured is None:
+    if not way.offered or way.measured is None or way.per_picture is None:
         return False
-    if way.hourly is None and machines(way, load) > SERVERLESS_AT_ONCE:
+    if way.serverless and machines(way, load) > SERVERLESS_AT_ONCE:
         return False
     return load.max_latency_ms is None or way.measured.latency_ms <= load.max_latency_ms
 
 
 def cheapest(ways: Iterable[Way], load: Load) -> Way | None:
     """The cheapest way that fits, or None."""
-    fitting = [(cost, way.name, way) for way in ways if fits(way, load) and (cost := monthly(way, load)) is not None]
-    return min(fitting)[2] if fitting else None
+    return min((way for way in ways if fits(way, load)), key=lambda way: monthly(way, load) or 0.0, default=None)
 
 
 def target_ways(prices: Prices, measured: Mapping[str, Measured], wishes: Iterable[Wish]) -> list[Way]:
-    """Every wish, priced."""
-    return [target_way(prices, measured.get(wish.target.name), wish) for wish in wishes]
+    """Every wish, priced; without a price where the table has none."""
+    return [known_way(prices, measured.get(wish.target.name), wish) for wish in wishes]
+
+
+def known_way(prices: Prices, measured: Measured | None, wish: Wish) -> Way:
+    """A wish, priced or not."""
+    try:
+        return target_way(prices, measured, wish)
+    except NotFound as error:
+        return Way(wish.target.name, " + ".join(parts_of(wish)), None, measured, note=str(error))
 
 
 def target_way(prices: Prices, measured: Measured | None, wish: Wish) -> Way:
-    """A wish, priced. Raises NotFound where the table has no price for its machine."""
+    """A wish, priced. Raises NotFound where the table has no price for it."""
     if wish.machine is None:
         memory = wish.memory_mb / 1024
         rate = prices.of(SERVERLESS).usd
         return Way(wish.target.name, f"{memory:g} GB", None, measured, gb_second=rate, memory_gb=memory, note=COLD)
-    parts = [wish.machine, *([wish.attached] if wish.attached else [])]
-    return Way(
-        wish.target.name,
-        " + ".join(parts),
-        sum(prices.of(part).usd for part in parts),
-        measured,
-        offered=wish.attached is None,
-        note=machine_note(prices, wish),
-    )
+    parts = parts_of(wish)
+    hourly = sum(prices.of(part).usd for part in parts)
+    note = machine_note(prices, wish)
+    return Way(wish.target.name, " + ".join(parts), hourly, measured, offered=wish.attached is None, note=note)
+
+
+def parts_of(wish: Wish) -> list[str]:
+    """What is paid for by the hour."""
+    return [part for part in (wish.machine, wish.attached) if part]
 
 
 def machine_note(prices: Prices, wish: Wish) -> str:

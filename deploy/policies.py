@@ -80,7 +80,6 @@ DEPLOYER_LISTS = (
     "sagemaker:ListModels",
     "application-autoscaling:DeregisterScalableTarget",
     "application-autoscaling:DescribeScalableTargets",
-    "application-autoscaling:DescribeScalingPolicies",
     "application-autoscaling:PutScalingPolicy",
     "application-autoscaling:RegisterScalableTarget",
     "cloudwatch:GetMetricData",

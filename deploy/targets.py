@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 ONNX = ("*.onnx",)
 MXNET = ("*.params", "*-symbol.json")
 
-X86 = ("c5", "c5d", "c6i", "c6id", "c7i", "m5", "m5d", "m6i", "m6id", "m7i", "r5", "r5d", "r6i", "r7i", "t2")
-GRAVITON = ("c6g", "c6gd", "c6gn", "c7g", "c8g", "m6g", "m6gd", "m8g", "r6g", "r6gd", "r7g", "r8g")
+X86 = ("c5", "c5d", "c6i", "c7i", "m5", "m5d", "m6i", "m7i", "r5", "r5d", "r6i", "r7i", "t2")
+GRAVITON = ("c6g", "c6gd", "c6gn", "c7g", "c8g", "m6g", "m6gd", "m8g", "r6g", "r6gd", "r8g")
 GPU = ("g4dn", "g5", "g6", "g6e", "p2", "p3", "p3dn", "p4d", "p5")
 
 # Where AWS keeps its images (source: SageMaker Python SDK, image_uri_config/mxnet.json).

@@ -174,7 +174,9 @@ class Cloud:
             return reply(start, 400, *error("sagemaker", "ValidationError", sentence))
         started = time.perf_counter()
         headers = {"Content-Type": environ["CONTENT_TYPE"], "Accept": environ.get("HTTP_ACCEPT", "*/*")}
-        status, kind, content = run.container.invoke(body, headers)
+        while (answered := run.container.invoke(body, headers)) is None:
+            pass  # an update has replaced it meanwhile
+        status, kind, content = answered
         passed = (time.perf_counter() - started) * 1e6
         failures = {"Invocation5XXErrors": float(status >= 500), "Invocation4XXErrors": float(400 <= status < 500)}
         with self.lock:

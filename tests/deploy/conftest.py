@@ -63,10 +63,9 @@ class Deploy:
     """detect-deploy, in this process."""
 
     def __call__(self, *arguments: str | Path) -> Answer:
-        patience = () if arguments[0] == "--help" else FAST
-        result = CliRunner().invoke(
-            app, [*map(str, arguments), *patience], catch_exceptions=False, env={"COLUMNS": "200"}
-        )
+        command, *options = map(str, arguments)
+        line = [command, *FAST, *options]
+        result = CliRunner().invoke(app, line, catch_exceptions=False, env={"COLUMNS": "200"})
         return Answer(result.exit_code, result.stdout, result.stderr)
 
 
@@ -78,8 +77,9 @@ def deploy(cloud: Cloud) -> Deploy:
 
 def process(*arguments: str | Path) -> subprocess.Popen[str]:
     """detect-deploy as a process of its own."""
-    command = [sys.executable, "-m", "deploy", *map(str, arguments), *FAST]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    command, *options = map(str, arguments)
+    line = [sys.executable, "-m", "deploy", command, *FAST, *options]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
 
 
 def ended(started: subprocess.Popen[str]) -> Answer:
@@ -122,6 +122,12 @@ def weights(tmp_path: Path) -> Weights:
 
 
 @pytest.fixture
-def order(weights: Weights, hooks: Path) -> list[str]:
-    """The options of an ordinary `up`."""
-    return ["--yes", "--image", IMAGE, "--model-dir", str(weights()), "--code-dir", str(hooks), "--requests", "1"]
+def wanted(weights: Weights, hooks: Path) -> list[str]:
+    """The options of an ordinary `plan`."""
+    return ["--image", IMAGE, "--model-dir", str(weights()), "--code-dir", str(hooks)]
+
+
+@pytest.fixture
+def order(wanted: list[str]) -> list[str]:
+    """The options of an ordinary `up`, confirmed and with a short smoke test."""
+    return ["--yes", "--requests", "1", *wanted]

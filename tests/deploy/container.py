@@ -24,6 +24,7 @@ class Container:
         self.folder = tempfile.TemporaryDirectory()
         with tarfile.open(fileobj=io.BytesIO(artifact)) as tar:
             tar.extractall(self.folder.name, filter="data")
+        self.busy, self.stopped = threading.Lock(), False
         self.lines: list[str] = []
         self.url = ""
         self.process = subprocess.Popen(
@@ -57,8 +58,12 @@ class Container:
         except (OSError, ValueError):
             return False
 
-    def invoke(self, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        """Status, type and body of POST /invocations."""
+    def invoke(self, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes] | None:
+        """Status, type and body of POST /invocations; None from one that was stopped meanwhile."""
+        with self.busy:
+            return None if self.stopped else self.post(body, headers)
+
+    def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
         request = urllib.request.Request(f"{self.url}/invocations", body, headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -68,7 +73,9 @@ class Container:
                 return error.code, error.headers["Content-Type"] or "", error.read()
 
     def stop(self) -> None:
-        """Ends the process and forgets the artifact."""
+        """Ends the process when it has answered what it was asked, and forgets the artifact."""
+        with self.busy:
+            self.stopped = True
         self.process.terminate()
         self.process.wait(30)
         self.reader.join(30)

@@ -19,7 +19,14 @@ UPDATE_WRITES = [
     "DeleteModel",
     "DeleteObject",
 ]
-DOWN_WRITES = ["DeregisterScalableTarget", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel", "DeleteObject", "DeleteLogGroup"]
+DOWN_WRITES = [
+    "DeregisterScalableTarget",
+    "DeleteEndpoint",
+    "DeleteEndpointConfig",
+    "DeleteModel",
+    "DeleteObject",
+    "DeleteLogGroup",
+]
 
 
 def killed(cloud: Cloud, operation: str, *arguments: str) -> None:
@@ -48,7 +55,9 @@ class TestUp:
         assert deploy("down", "--yes").code == 0
         assert leftovers(cloud) == []
 
-    def test_killed_and_taken_down_leaves_nothing(self, cloud: Cloud, deploy: Deploy, order: list[str], operation: str) -> None:
+    def test_killed_and_taken_down_leaves_nothing(
+        self, cloud: Cloud, deploy: Deploy, order: list[str], operation: str
+    ) -> None:
         killed(cloud, operation, "up", *order)
         down = deploy("down", "--yes")
         assert down.code == 0, down

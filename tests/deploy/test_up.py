@@ -46,16 +46,16 @@ def test_up_again_changes_nothing(cloud: Cloud, deploy: Deploy, order: list[str]
 
 @pytest.mark.parametrize("command", ["plan", "up"])
 def test_nothing_is_made_before_the_plan_is_confirmed(
-    cloud: Cloud, deploy: Deploy, order: list[str], command: str
+    cloud: Cloud, deploy: Deploy, wanted: list[str], command: str
 ) -> None:
-    answer = deploy(command, "--json", *order[1:])
+    answer = deploy(command, "--json", *wanted)
     assert answer.code == (0 if command == "plan" else 3)
     assert [step["action"] for step in answer.json["plan"]] == ["create"] * 7
     assert cloud.operations == []
 
 
-def test_the_plan_names_cost_and_least_privilege_policies(deploy: Deploy, order: list[str]) -> None:
-    plan = deploy("plan", "--json", *order[1:], "--instances", "2").json
+def test_the_plan_names_cost_and_least_privilege_policies(deploy: Deploy, wanted: list[str]) -> None:
+    plan = deploy("plan", "--json", *wanted, "--instances", "2").json
     assert plan["cost"]["per_hour"] == pytest.approx(0.204)
     assert plan["cost"]["per_month"] == pytest.approx(0.204 * 730)
     assert set(plan["policies"]) == {"deployer", "execution", "gateway"}
@@ -113,7 +113,9 @@ def test_a_deployer_without_iam_gets_the_two_documents_for_the_administrator(
     assert "detect-gateway-eu-west-1-detect-gateway" in error["hint"]
 
 
-def test_a_crashed_container_is_explained_with_its_log(cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights) -> None:
+def test_a_crashed_container_is_explained_with_its_log(
+    cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights
+) -> None:
     folder = weights("bad", crash="MemoryError: cannot allocate")
     answer = deploy("up", "--json", *order, "--model-dir", folder)
     assert answer.code == 10
@@ -124,9 +126,11 @@ def test_a_crashed_container_is_explained_with_its_log(cloud: Cloud, deploy: Dep
     assert any(left.startswith("endpoint ") for left in error["left"])
 
 
-def test_a_failed_endpoint_is_replaced_by_the_next_up(cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights) -> None:
+def test_a_failed_endpoint_is_replaced_by_the_next_up(
+    deploy: Deploy, order: list[str], wanted: list[str], weights: Weights
+) -> None:
     assert deploy("up", *order, "--model-dir", weights("bad", crash="no")).code == 10
-    plan = deploy("plan", "--json", *order[1:]).json["plan"]
+    plan = deploy("plan", "--json", *wanted).json["plan"]
     assert plan[-1]["action"] == "replace"
     assert deploy("up", *order).code == 0
 
@@ -184,12 +188,14 @@ def test_a_role_that_is_not_there_is_said_so(deploy: Deploy, order: list[str]) -
     assert deploy("up", *order, "--role", "nobody").code == 8
 
 
-def test_the_log_is_kept_a_month_and_an_operators_own_retention_stays(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
+def test_the_log_is_kept_a_month_and_an_operators_own_retention_stays(
+    cloud: Cloud, deploy: Deploy, order: list[str]
+) -> None:
     from moto.logs.models import logs_backends
 
     deploy("up", *order)
     group = logs_backends[ACCOUNT][REGION].groups["/aws/sagemaker/Endpoints/detect-gateway"]
-    assert int(group.retention_in_days) == 30
+    assert group.retention_in_days == "30"
     group.retention_in_days = "365"
     deploy("up", *order)
-    assert int(group.retention_in_days) == 365
+    assert group.retention_in_days == "365"
