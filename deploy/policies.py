@@ -145,9 +145,9 @@ def ecr_repository(scope: Scope) -> str:
 
 
 def gateway(scope: Scope) -> Document:
-    """What the gateway needs: to invoke the one endpoint, and to see whether it is in service."""
+    """What the gateway needs: to invoke the one endpoint."""
     endpoint = scope.arn("sagemaker", f"endpoint/{scope.endpoint.lower()}")
-    return document(allow("Invoke", ("sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"), endpoint))
+    return document(allow("Invoke", ("sagemaker:InvokeEndpoint",), endpoint))
 
 
 def allow(name: str, actions: tuple[str, ...], *resources: str | dict[str, str]) -> Document:

@@ -195,7 +195,7 @@ def test_the_log_is_kept_a_month_and_an_operators_own_retention_stays(
 
     deploy("up", *order)
     group = logs_backends[ACCOUNT][REGION].groups["/aws/sagemaker/Endpoints/detect-gateway"]
-    assert group.retention_in_days == "30"
+    assert str(group.retention_in_days) == "30"
     group.retention_in_days = "365"
     deploy("up", *order)
-    assert group.retention_in_days == "365"
+    assert str(group.retention_in_days) == "365"
