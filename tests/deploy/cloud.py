@@ -18,7 +18,8 @@ from tests.deploy.plane import Plane, Refusal
 from tests.deploy.wire import jsonable
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
-READS = ("Describe", "List", "Get", "Head", "Filter", "Invoke")
+CREDENTIALS = "/credentials"  # where a machine's own credentials come from
+READS = ("/", "Describe", "List", "Get", "Head", "Filter", "Invoke")
 S3_OPERATIONS = {
     ("HEAD", False): "HeadBucket",
     ("PUT", False): "CreateBucket",
@@ -76,6 +77,7 @@ class Cloud:
         self.rules: list[Rule] = []
         self.calls: list[Call] = []
         self.prices: list[dict[str, Any]] = []
+        self.machine: dict[str, Any] = {}
         self.lock = threading.RLock()
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.server = make_server("127.0.0.1", 0, self.serve, threaded=True, request_handler=Handler)
@@ -154,6 +156,8 @@ class Cloud:
         """What AWS answers when nothing befalls the call."""
         if call.operation == "InvokeEndpoint":
             return self.invoke(call.target, environ, body, start)
+        if call.operation == CREDENTIALS:
+            return reply(start, 200, "application/json", json.dumps(self.machine).encode())
         if call.operation == "GetProducts":
             return reply(start, 200, "application/x-amz-json-1.1", self.price_list(json.loads(body)))
         if call.service != "sagemaker":
