@@ -152,7 +152,7 @@ def until_visible(aws: Aws, action: Callable[[], T], what: str) -> T:
 # (error code, AWS's sentence) → our class; the first row that fits. SageMaker's code is mostly ValidationException.
 MEANINGS: tuple[tuple[str, str, type[errors.DeployError]], ...] = (
     (r"AccessDenied.*|UnauthorizedOperation|403|NotAuthorized.*", r"", errors.PermissionDenied),
-    (r"ValidationException", r"[Cc]ould not assume role|[Rr]ole .*is invalid|cannot be assumed", errors.NotYetVisible),
+    (r"ValidationException", r"[Cc]ould not assume role|[Cc]ould not access model data", errors.NotYetVisible),
     (r"ValidationException", r"[Cc]annot create already existing", errors.AlreadyExists),
     (r"EntityAlreadyExists|BucketAlreadyOwnedByYou|ResourceAlreadyExistsException", r"", errors.AlreadyExists),
     (r"ModelNotReadyException", r"", errors.NotYetVisible),

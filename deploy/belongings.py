@@ -10,7 +10,7 @@ from deploy.aws import Aws, call, pages
 from deploy.bucket import artifacts, delete_artifact
 from deploy.endpoint import Endpoint, artifact_of, model_of, ours, read_tags, settled, tagged
 from deploy.errors import InProgress, NotFound, TimedOut
-from deploy.logs import delete_log_group, find_retention
+from deploy.logs import delete_log_group, find_log_group
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,26 @@ class Thing:
         return f"{self.kind} {self.name}"
 
 
-def belongings(aws: Aws, endpoint: str, bucket: str) -> list[Thing]:
-    """All that an endpoint has. Raises NotOurs where the endpoint itself is somebody else's."""
-    return list(found(aws, endpoint, bucket, ours(aws, endpoint)))
+def belongings(aws: Aws, endpoint: str, *buckets: str) -> list[Thing]:
+    """All that an endpoint has, its artifacts in these buckets and in those that its log group knows.
+
+    Raises NotOurs where the endpoint itself is somebody else's.
+    """
+    return list(found(aws, endpoint, set(buckets), ours(aws, endpoint)))
 
 
-def found(aws: Aws, name: str, bucket: str, endpoint: Endpoint | None) -> Iterator[Thing]:
+def found(aws: Aws, name: str, buckets: set[str], endpoint: Endpoint | None) -> Iterator[Thing]:
     """One listing after the other, in the order of removal."""
+    log = find_log_group(aws, name)
     if is_scaled(aws, name):
         yield Thing("scaling target", names.scaling_id(name), name)
     if endpoint is not None:
         yield Thing("endpoint", name, name)
     yield from (Thing("configuration", item.name, name) for item in tagged(aws, "configuration", name))
     yield from (Thing("model", item.name, name) for item in tagged(aws, "model", name))
-    yield from (Thing("artifact", key, name, bucket) for key in artifacts(aws, bucket, names.artifact_folder(name)))
-    if find_retention(aws, name) is not None:
+    for bucket in sorted(buckets | (log.buckets if log else set())):
+        yield from (Thing("artifact", key, name, bucket) for key in artifacts(aws, bucket, names.artifact_folder(name)))
+    if log is not None:
         yield Thing("log group", names.log_group(name), name)
 
 

@@ -1,4 +1,4 @@
-"""Makes what a plan says: role, bucket, artifact, log group, model, configuration. Each step may find its work done.
+"""Makes what a plan says: bucket, role, log group, artifact, model, configuration. Each step may find its work done.
 
 Every name is its content's, so a run that was killed anywhere is continued by the next one.
 """
@@ -22,11 +22,11 @@ def build(aws: Aws, plan: Plan) -> None:
     aws.report(f"bucket {plan.bucket.name}", done=1.0)
     role = ensure_role(aws, plan.role, plan.scope)
     aws.report(f"role {plan.role.name}", done=1.0)
+    ensure_log_group(aws, plan.wish.endpoint, plan.bucket.name)
+    aws.report(f"log group {names.log_group(plan.wish.endpoint)}", done=1.0)
     if plan.artifact is not None and not plan.uploaded:
         upload(aws, plan.bucket.name, key_of(plan.artifact_url), plan.artifact)
     aws.report(f"artifact {plan.artifact_url}", done=1.0)
-    ensure_log_group(aws, plan.wish.endpoint)
-    aws.report(f"log group {names.log_group(plan.wish.endpoint)}", done=1.0)
     if not plan.model_exists:
         until_visible(aws, lambda: create_model(aws, plan, role), "model")
     aws.report(f"model {plan.model}", done=1.0)

@@ -116,16 +116,15 @@ def update_or_undo(aws: Aws, made: Plan, current: Current, test: Smoke, rollback
     except DeployError as error:
         if rollback and before != made.config:
             changing.roll_back(aws, made, before)
-        making.note_left(aws, made, error)
+        making.annotate(aws, made, error)
         raise
 
 
 def undo_up(aws: Aws, made: Plan, error: DeployError, rollback: bool) -> None:
-    """Takes back what a failed `up` made, if asked, and notes what is left. An endpoint that served before stays."""
-    served = made.endpoint is not None and made.endpoint.status == "InService"
-    if rollback and not served:
+    """Takes back what a failed `up` made, if asked, and notes what is left."""
+    if rollback:
         making.roll_back(aws, made)
-    making.note_left(aws, made, error)
+    making.annotate(aws, made, error)
 
 
 @app.command()

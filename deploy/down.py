@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from deploy import bucket as buckets
 from deploy import names
-from deploy.aws import Aws, call, pages
+from deploy.aws import Aws
 from deploy.belongings import Thing, belongings, in_use, remove
 from deploy.bucket import artifacts
 from deploy.endpoint import describe, tagged
 from deploy.errors import NotOurs, StillThere
+from deploy.logs import log_groups
 from deploy.role import delete_role
 
 
@@ -26,7 +27,8 @@ def down(aws: Aws, endpoint: str, bucket: str, removal: Removal) -> list[str]:
     """Removes all of an endpoint's, waits, and looks again. The role and bucket removed, by name. Raises StillThere."""
     for thing in removal.things:
         remove(aws, thing)
-    prove_empty(belongings(aws, endpoint, bucket))
+    places = {bucket, *(thing.place for thing in removal.things if thing.place)}
+    prove_empty(belongings(aws, endpoint, *places))
     extra = []
     if removal.role and delete_role(aws, endpoint):
         extra.append(f"role {names.role_name(aws.region, endpoint)}")
@@ -97,9 +99,6 @@ def known_names(aws: Aws, bucket: str) -> set[str]:
 
 def tagged_logs(aws: Aws) -> Iterator[str]:
     """The endpoint names of the log groups that we made."""
-    prefix = names.log_group("")
-    for group in pages(aws.logs, "describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
-        arn = group["arn"].removesuffix(":*")
-        tags = call(aws.logs.list_tags_for_resource, resourceArn=arn)["tags"]
-        if names.TAG in tags:
-            yield tags[names.TAG]
+    for group in log_groups(aws, names.log_group("")):
+        if names.TAG in group.tags:
+            yield group.tags[names.TAG]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from deploy import names
@@ -12,23 +13,57 @@ from deploy.errors import AlreadyExists, NotFound, PermissionDenied
 RETENTION_DAYS = 30  # CloudWatch keeps logs, and bills for them, for ever by default
 
 
-def find_retention(aws: Aws, endpoint: str) -> int | None:
-    """How many days the log is kept: 0 for ever, None where there is no log group."""
-    name = names.log_group(endpoint)
-    for group in pages(aws.logs, "describe_log_groups", "logGroups", logGroupNamePrefix=name):
-        if group["logGroupName"] == name:
-            return int(group.get("retentionInDays", 0))
-    return None
+@dataclass(frozen=True)
+class LogGroup:
+    """A log group as it was found. `retention` 0 is for ever; the tags name the endpoint and its buckets."""
+
+    name: str
+    retention: int
+    tags: dict[str, str]
+
+    @property
+    def buckets(self) -> set[str]:
+        """Where the endpoint's artifacts lie."""
+        return set(self.tags.get(names.BUCKETS_TAG, "").split())
 
 
-def ensure_log_group(aws: Aws, endpoint: str) -> None:
-    """The log group is there, tagged, and forgets after a month. An operator's own retention stays."""
+def log_groups(aws: Aws, prefix: str) -> Iterator[LogGroup]:
+    """The log groups whose names begin so."""
+    for group in pages(aws.logs, "describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
+        arn = group["arn"].removesuffix(":*")
+        tags = call(aws.logs.list_tags_for_resource, resourceArn=arn)["tags"]
+        yield LogGroup(group["logGroupName"], int(group.get("retentionInDays", 0)), tags)
+
+
+def find_log_group(aws: Aws, endpoint: str) -> LogGroup | None:
+    """An endpoint's log group, or None."""
     name = names.log_group(endpoint)
-    retention = find_retention(aws, endpoint)
-    if retention is None:
+    return next((group for group in log_groups(aws, name) if group.name == name), None)
+
+
+def is_right(group: LogGroup | None, endpoint: str, bucket: str) -> bool:
+    """Whether a log group needs nothing done to it."""
+    return (
+        group is not None and group.retention > 0 and endpoint == group.tags.get(names.TAG) and bucket in group.buckets
+    )
+
+
+def ensure_log_group(aws: Aws, endpoint: str, bucket: str) -> None:
+    """The log group is there, knows the bucket, and forgets after a month. An operator's own retention stays.
+
+    It is made before the first upload and removed last: so `down` finds the artifacts wherever they are.
+    """
+    name = names.log_group(endpoint)
+    found = find_log_group(aws, endpoint)
+    buckets = {bucket} | (found.buckets if found else set())
+    tags = {names.TAG: endpoint, names.BUCKETS_TAG: " ".join(sorted(buckets))}
+    if found is None:
         with suppress(AlreadyExists):
-            call(aws.logs.create_log_group, logGroupName=name, tags={names.TAG: endpoint})
-    if not retention:
+            call(aws.logs.create_log_group, logGroupName=name, tags=tags)
+    elif found.tags | tags != found.tags:
+        arn = f"arn:{aws.partition}:logs:{aws.region}:{aws.account}:log-group:{name}"
+        call(aws.logs.tag_resource, resourceArn=arn, tags=tags)
+    if found is None or found.retention == 0:
         call(aws.logs.put_retention_policy, logGroupName=name, retentionInDays=RETENTION_DAYS)
 
 

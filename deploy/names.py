@@ -7,6 +7,7 @@ from typing import Any
 TAG = "detect-gateway:endpoint"
 TARGET_TAG = "detect-gateway:target"
 SIZE_TAG = "detect-gateway:input-size"
+BUCKETS_TAG = "detect-gateway:buckets"
 PREVIOUS_TAG = "detect-gateway:previous"
 PREFIX = "detect-gateway"
 VARIANT = "main"

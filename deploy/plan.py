@@ -35,7 +35,7 @@ class Plan:
     artifact: Artifact | None
     artifact_url: str
     uploaded: bool
-    logged: bool
+    log: logs.LogGroup | None
     model: str
     model_exists: bool
     config: str
@@ -46,14 +46,15 @@ class Plan:
     @property
     def steps(self) -> list[Step]:
         """The lines of the plan, in the order in which they are done."""
-        log_note = "" if self.logged else f"kept {logs.RETENTION_DAYS} days"
+        log_right = logs.is_right(self.log, self.wish.endpoint, self.bucket.name)
+        log_note = "" if self.log and self.log.retention else f"kept {logs.RETENTION_DAYS} days"
         artifact_note = f"{self.artifact.size / 1e6:.1f} MB" if self.artifact else "as it is"
         right_role = not self.role.ours or self.role.policy == execution(self.scope)
         return [
             Step(made(self.bucket.exists, self.bucket.blocked), "bucket", self.bucket.name, "public access blocked"),
             Step(made(self.role.exists, right_role), "role", self.role.name, self.role.origin),
+            Step(made(bool(self.log), log_right), "log group", names.log_group(self.wish.endpoint), log_note),
             Step(made(self.uploaded), "artifact", self.artifact_url, artifact_note),
-            Step(made(self.logged), "log group", names.log_group(self.wish.endpoint), log_note),
             Step(made(self.model_exists), "model", self.model, self.scope.image),
             Step(made(self.config_exists), "configuration", self.config, machine_note(self.wish)),
             Step(self.endpoint_action, "endpoint", self.wish.endpoint, self.endpoint.status if self.endpoint else ""),
@@ -104,7 +105,7 @@ def make_plan(aws: Aws, wish: Wish, choices: Choices) -> Plan:
         artifact=choices.artifact,
         artifact_url=url,
         uploaded=is_uploaded(aws, bucket, url, choices.artifact),
-        logged=bool(logs.find_retention(aws, wish.endpoint)),
+        log=logs.find_log_group(aws, wish.endpoint),
         model=model,
         model_exists=exists(aws.sagemaker.describe_model, ModelName=model),
         config=config,

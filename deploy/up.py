@@ -4,10 +4,11 @@ from deploy import names
 from deploy.aws import Aws, call, until_visible
 from deploy.belongings import Thing, belongings, remove, remove_endpoint
 from deploy.build import build, explained
-from deploy.diagnose import failure
+from deploy.diagnose import UNKNOWN, failure, likely_cause
 from deploy.endpoint import Endpoint, settled
-from deploy.errors import AlreadyExists, AwsRefused, DeployError, NotFound, Refused
+from deploy.errors import AlreadyExists, AwsRefused, DeployError, NotFound, PermissionDenied, Refused
 from deploy.plan import Plan
+from deploy.policies import deployer
 from deploy.role import delete_role
 
 
@@ -64,16 +65,29 @@ def present(aws: Aws, name: str) -> Endpoint:
     return endpoint
 
 
+def may_roll_back(plan: Plan) -> bool:
+    """Whether what `up` failed at never served: only then may it be taken away."""
+    being_made = plan.endpoint is not None and plan.endpoint.status == "Creating"
+    return plan.endpoint_action in ("create", "replace") or (plan.endpoint_action == "keep" and being_made)
+
+
 def roll_back(aws: Aws, plan: Plan) -> None:
-    """Takes away what `up` made: all of the endpoint's, and the role if this run made it."""
+    """Takes away what `up` made: all of the endpoint's, and the role if this run made it. Never what served."""
+    if not may_roll_back(plan):
+        return
     for thing in belongings(aws, plan.wish.endpoint, plan.bucket.name):
         remove(aws, thing)
     if plan.role.ours and not plan.role.exists:
         delete_role(aws, plan.wish.endpoint)
 
 
-def note_left(aws: Aws, plan: Plan, error: DeployError) -> None:
-    """Writes into an error what exists now, as far as AWS still tells."""
+def annotate(aws: Aws, plan: Plan, error: DeployError) -> None:
+    """Writes into an error what to do, and what exists now as far as AWS still tells."""
+    cause = likely_cause(str(error), [])
+    if not error.hint and cause != UNKNOWN:
+        error.hint = f"Likely cause: {cause}"
+    if isinstance(error, PermissionDenied) and not error.documents:
+        error.documents = {"the deployer's policy": deployer(plan.scope)}
     try:
         error.left = [str(thing) for thing in belongings(aws, plan.wish.endpoint, plan.bucket.name)]
     except DeployError:

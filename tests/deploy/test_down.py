@@ -106,3 +106,11 @@ def test_resources_without_our_tag_are_nobodys_orphans(cloud: Cloud, deploy: Dep
         item.tags.clear()
     answer = deploy("down", "--all-orphans", "--yes", "--json")
     assert not any(left.startswith(("model", "configuration", "endpoint")) for left in answer.json["removed"])
+
+
+def test_artifacts_in_an_operators_own_bucket_are_found_again(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
+    assert deploy("up", *order, "--bucket", "operators-own").code == 0
+    assert deploy("status").code == 0
+    assert [name.split("/")[0] for name in moto_side.objects(ACCOUNT)] == ["operators-own"]
+    assert deploy("down", "--yes").code == 0
+    assert leftovers(cloud) == []

@@ -12,9 +12,9 @@ WRITES = [
     "PutPublicAccessBlock",
     "CreateRole",
     "PutRolePolicy",
-    "PutObject",
     "CreateLogGroup",
     "PutRetentionPolicy",
+    "PutObject",
     "CreateModel",
     "CreateEndpointConfig",
     "CreateEndpoint",
@@ -79,16 +79,11 @@ def test_eventual_consistency_is_waited_for(cloud: Cloud, deploy: Deploy, order:
     assert cloud.operations.count("CreateEndpoint") == 3
 
 
-def test_throttling_is_waited_out(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
-    cloud.rules.append(Rule("CreateModel", "ThrottlingException", "Rate exceeded", times=1))
-    assert deploy("up", *order).code == 0
-
-
 @pytest.mark.parametrize("operation", [*WRITES, "DescribeEndpoint", "InvokeEndpoint"])
 def test_access_denied_at_any_step_names_it_and_what_exists(
     cloud: Cloud, deploy: Deploy, order: list[str], operation: str
 ) -> None:
-    code = "AccessDenied" if operation in WRITES[:5] else "AccessDeniedException"
+    code = "AccessDenied" if operation in (*WRITES[:4], "PutObject") else "AccessDeniedException"
     rule = Rule(operation, code, f"not authorized to perform: {operation}", status=403)
     cloud.rules.append(rule)
     answer = deploy("up", "--json", *order)
@@ -199,3 +194,43 @@ def test_the_log_is_kept_a_month_and_an_operators_own_retention_stays(
     group.retention_in_days = "365"
     deploy("up", *order)
     assert str(group.retention_in_days) == "365"
+
+
+def test_what_somebody_else_made_meanwhile_is_taken_as_it_is(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
+    deploy("up", *order)
+    for operation in ("DescribeModel", "DescribeEndpointConfig"):
+        cloud.rules.append(Rule(operation, "ValidationException", "Could not find it", times=1))
+    assert deploy("up", *order).code == 0
+    assert (count(cloud, "model"), count(cloud, "endpoint-config")) == (1, 1)
+
+
+def test_rollback_never_removes_what_serves(cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights) -> None:
+    deploy("up", *order)
+    before = leftovers(cloud)
+    for status in ("InService", "Updating"):
+        cloud.plane.running["detect-gateway"].status = status
+        assert deploy("up", *order, "--rollback", "--model-dir", weights(f"other-{status}")).code == 2
+        assert leftovers(cloud) == before
+    cloud.rules.append(Rule("InvokeEndpoint", "ModelError", "no", status=424))
+    assert deploy("up", *order, "--rollback").code == 11
+    assert leftovers(cloud) == before
+
+
+def test_a_missing_permission_comes_with_the_policy_that_gives_it(
+    cloud: Cloud, deploy: Deploy, order: list[str]
+) -> None:
+    cloud.rules.append(Rule("CreateModel", "AccessDeniedException", "not authorized", status=403))
+    (policy,) = deploy("up", "--json", *order).json["error"]["documents"].values()
+    assert any("sagemaker:CreateModel" in statement["Action"] for statement in policy["Statement"])
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [("PutObject", "SlowDown"), ("CreateRole", "Throttling"), ("CreateEndpoint", "ThrottlingException")],
+)
+def test_every_services_throttling_is_waited_out(
+    cloud: Cloud, deploy: Deploy, order: list[str], operation: str, code: str
+) -> None:
+    cloud.rules.append(Rule(operation, code, "Rate exceeded", status=503 if code == "SlowDown" else 400, times=2))
+    assert deploy("up", *order).code == 0
+    assert cloud.operations.count(operation) == 3
