@@ -59,10 +59,10 @@ def is_scaled(aws: Aws, endpoint: str) -> bool:
     )
 
 
-def in_use(aws: Aws, endpoint: Endpoint, previous: str | None = None) -> set[str]:
+def in_use(aws: Aws, endpoint: Endpoint) -> set[str]:
     """The names of what a live endpoint needs: its configuration, the one kept back, their models and artifacts."""
     kept: set[str] = set()
-    for config in filter(None, (endpoint.config, previous or kept_back(aws, endpoint))):
+    for config in filter(None, (endpoint.config, kept_back(aws, endpoint))):
         model = model_of(aws, config)
         artifact = artifact_of(aws, model) if model else None
         kept |= {config, model or "", (artifact or "s3:////").split("/", 3)[3]}

@@ -1,6 +1,9 @@
 """detect-deploy: plan, up, update, scale, down. What only looks is in cli_look.py."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,7 +18,7 @@ from deploy.bill import cost_line, plan_cost
 from deploy.cli_look import look
 from deploy.current import Current, read_current
 from deploy.endpoint import Endpoint, existing
-from deploy.errors import DeployError
+from deploy.errors import DeployError, Refused
 from deploy.names import bucket_name
 from deploy.options import Asked, Common, NoSmoke, Rollback, Wanted, Yes, option, takes
 from deploy.plan import Plan
@@ -71,15 +74,13 @@ def up(
     with answering(common.as_json) as screen:
         aws = account(common, screen.report)
         made = plan_new(aws, common, wanted)
+        making.check_new(made)
         show_plan(screen, made)
         screen.confirm(f"Make the endpoint {common.endpoint_name}?", yes or made.endpoint_action == "keep")
-        test = no_test if no_smoke else tester(screen, aws, made, asked)
-        try:
+        test = no_test if no_smoke else tester(screen, aws, asked)
+        with undoing(aws, made, partial(making.roll_back, aws, made) if rollback else None):
             endpoint = making.up(aws, made)
             test(endpoint)
-        except DeployError as error:
-            undo_up(aws, made, error, rollback)
-            raise
         show_endpoint(screen, endpoint)
 
 
@@ -98,33 +99,32 @@ def update(
     with answering(common.as_json) as screen:
         aws = account(common, screen.report)
         made, current = plan_change(aws, common, wanted)
-        test = no_test if no_smoke else tester(screen, aws, made, asked)
+        test = no_test if no_smoke else tester(screen, aws, asked)
         if back:
             screen.confirm(f"Return to {current.previous}?", yes)
             show_endpoint(screen, changing.back(aws, common.endpoint_name, current, test))
             return
+        changing.check_change(aws, current, made)
         show_plan(screen, made)
         screen.confirm(f"Change the endpoint {common.endpoint_name}?", yes)
-        show_endpoint(screen, update_or_undo(aws, made, current, test, rollback))
+        with undoing(aws, made, partial(changing.roll_back, aws, made) if rollback else None):
+            endpoint = changing.update(aws, made, test)
+        show_endpoint(screen, endpoint)
 
 
-def update_or_undo(aws: Aws, made: Plan, current: Current, test: Smoke, rollback: bool) -> Endpoint:
-    """The updated endpoint; a failure says what was left, or takes it back."""
-    before = made.endpoint.config if made.endpoint else ""
+@contextmanager
+def undoing(aws: Aws, made: Plan, undo: Callable[[], None] | None) -> Iterator[None]:
+    """Takes back what fails inside, if asked, and writes into the error what exists then."""
     try:
-        return changing.update(aws, made, current, test)
+        yield
     except DeployError as error:
-        if rollback and before != made.config:
-            changing.roll_back(aws, made, before)
+        try:
+            if undo is not None:
+                undo()
+        except DeployError as second:
+            error.hint = f"{error.hint} Taking it back failed too: {second}".strip()
         making.annotate(aws, made, error)
         raise
-
-
-def undo_up(aws: Aws, made: Plan, error: DeployError, rollback: bool) -> None:
-    """Takes back what a failed `up` made, if asked, and notes what is left."""
-    if rollback:
-        making.roll_back(aws, made)
-    making.annotate(aws, made, error)
 
 
 @app.command()
@@ -146,11 +146,11 @@ def scale(
         order = scaling.Order(tracking, instances, concurrency, off)
         current = read_current(aws, existing(aws, common.endpoint_name))
         scaling.check_order(order, current.wish)
-        show_scaling(screen, current, order)
+        show_scaling(screen, current, order, aws.region)
         screen.confirm(f"Scale the endpoint {common.endpoint_name}?", yes)
         if concurrency is not None:
-            made, current = plan_change(aws, common, Wanted(concurrency=concurrency))
-            changing.update(aws, made, current, no_test)
+            made, _ = plan_change(aws, common, Wanted(concurrency=concurrency))
+            changing.update(aws, made, no_test)
         else:
             scaling.carry_out(aws, common.endpoint_name, order)
         screen.answer["scaled"] = asdict(order)
@@ -168,6 +168,8 @@ def down(
 ) -> None:
     """Remove the endpoint and all that belongs to it, and prove that nothing that bills is left."""
     with answering(common.as_json) as screen:
+        if all_orphans and (delete_role or delete_bucket):
+            raise Refused("--all-orphans removes neither roles nor buckets.")
         aws = account(common, screen.report)
         place = bucket or bucket_name(aws.region, aws.account)
         things = removal.orphans(aws, place) if all_orphans else belongings(aws, common.endpoint_name, place)
@@ -200,10 +202,10 @@ def show_endpoint(screen: Screen, endpoint: Endpoint) -> None:
     )
 
 
-def show_scaling(screen: Screen, current: Current, order: scaling.Order) -> None:
+def show_scaling(screen: Screen, current: Current, order: scaling.Order, region: str) -> None:
     """What the endpoint may cost after scaling."""
     least, most = scaling.bounds(order, current.wish)
-    costs = [plan_cost(read_prices(), scaling.with_instances(current.wish, count), "") for count in (least, most)]
+    costs = [plan_cost(read_prices(), scaling.with_instances(current.wish, count), region) for count in (least, most)]
     screen.answer["cost"] = {"least": costs[0], "most": costs[1]}
     screen.say(f"At least {least}: {cost_line(costs[0])}")
     screen.say(f"At most {most}: {cost_line(costs[1])}")
@@ -218,11 +220,12 @@ def show_removed(screen: Screen, things: list[Thing], extra: list[str]) -> None:
     screen.say("AWS was asked again: nothing that bills is left.")
 
 
-def tester(screen: Screen, aws: Aws, made: Plan, asked: Asked) -> Smoke:
-    """The smoke test of an endpoint in service."""
+def tester(screen: Screen, aws: Aws, asked: Asked) -> Smoke:
+    """The smoke test of an endpoint in service, for the model that it serves."""
 
     def test(endpoint: Endpoint) -> None:
-        result = smoke(aws, endpoint.name, made.wish.target, asked.question(made.wish.input_size))
+        wish = read_current(aws, endpoint).wish
+        result = smoke(aws, endpoint.name, wish.target, asked.question(wish.input_size))
         screen.answer["smoke"] = result.as_dict()
 
     return test

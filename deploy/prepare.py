@@ -1,7 +1,6 @@
 """From the options of a command to a plan."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +88,3 @@ def input_size(model_dir: Path | None) -> int:
         return int(json.loads(path.read_text(encoding="utf-8")).get("input_size", Wish.input_size))
     except (ValueError, TypeError, AttributeError) as error:
         raise Refused(f"{path} is not the JSON that describes a model.") from error
-
-
-Prepare = Callable[[Aws, Common, Wanted], Plan]

@@ -12,13 +12,17 @@ from deploy.policies import deployer
 from deploy.role import delete_role
 
 
-def up(aws: Aws, plan: Plan) -> Endpoint:
-    """The endpoint, in service. Raises Refused where another configuration serves; EndpointFailed with the reason."""
+def check_new(plan: Plan) -> None:
+    """Raises Refused where the endpoint exists and runs something else."""
     if plan.endpoint_action == "change":
         raise Refused(
             f"The endpoint {plan.wish.endpoint} exists and runs something else.",
             hint="`detect-deploy update` changes it without downtime.",
         )
+
+
+def up(aws: Aws, plan: Plan) -> Endpoint:
+    """The endpoint, in service. Raises AwsRefused and its kin; EndpointFailed with the reason."""
     build(aws, plan)
     if plan.endpoint_action == "replace":
         remove_endpoint(aws, Thing("endpoint", plan.wish.endpoint, plan.wish.endpoint))

@@ -29,6 +29,7 @@ def changed(current: Wish, given: dict[str, object]) -> Wish:
 
 def check_change(aws: Aws, current: Current, plan: Plan) -> None:
     """Raises Refused for what UpdateEndpoint would refuse, or what would not run."""
+    serving(aws, plan.wish.endpoint)
     before, after = current.wish, plan.wish
     if not before.target.serverless and after.target.serverless:
         raise Refused(
@@ -47,18 +48,28 @@ def check_change(aws: Aws, current: Current, plan: Plan) -> None:
         )
 
 
-def update(aws: Aws, plan: Plan, current: Current, smoke: Smoke) -> Endpoint:
+def update(aws: Aws, plan: Plan, smoke: Smoke) -> Endpoint:
     """The endpoint on the new configuration, smoke-tested; then the old ones go, but for one kept back.
 
-    Raises Refused, EndpointFailed where SageMaker rolled back, SmokeFailed with the new configuration serving.
+    Raises EndpointFailed where SageMaker rolled back, SmokeFailed with the new configuration serving.
     """
-    check_change(aws, current, plan)
     endpoint = present(aws, plan.wish.endpoint)
     if endpoint.config != plan.config:
         build(aws, plan)
         endpoint = switch(aws, plan, endpoint)
     smoke(endpoint)
     prune(aws, endpoint, plan.bucket.name)
+    return endpoint
+
+
+def serving(aws: Aws, name: str) -> Endpoint:
+    """The endpoint, in service whatever it serves. Raises Refused where it is not, NotFound."""
+    endpoint = present(aws, name)
+    if endpoint.status != "InService":
+        raise Refused(
+            f"The endpoint {name} is {endpoint.status}, and SageMaker updates only what is in service.",
+            hint="`detect-deploy up` replaces an endpoint that failed.",
+        )
     return endpoint
 
 
@@ -96,13 +107,14 @@ def back(aws: Aws, name: str, current: Current, smoke: Smoke) -> Endpoint:
     """The endpoint on the configuration before this one. Raises NotFound where none was kept."""
     if current.previous is None:
         raise NotFound(f"The endpoint {name} has no earlier configuration.")
-    endpoint = move(aws, present(aws, name), current.previous)
+    endpoint = move(aws, serving(aws, name), current.previous)
     smoke(endpoint)
     return endpoint
 
 
-def roll_back(aws: Aws, plan: Plan, before: str) -> None:
-    """Leaves the endpoint on the configuration that served before, and nothing of the new one."""
+def roll_back(aws: Aws, plan: Plan) -> None:
+    """Leaves the endpoint on the configuration that served when the plan was made, and nothing of the new one."""
+    before = plan.endpoint.config if plan.endpoint else plan.config
     endpoint = present(aws, plan.wish.endpoint)
     if endpoint.config != before:
         endpoint = restore(aws, endpoint, before)

@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from tests.deploy import moto_side
-from tests.deploy.cloud import ACCOUNT, REGION, Cloud
+from tests.deploy.cloud import ACCOUNT, REGION, Cloud, Rule
 from tests.deploy.conftest import Deploy, Weights
 from tests.deploy.leftovers import count, leftovers
 
@@ -143,3 +143,31 @@ def test_another_engine_needs_its_own_weights(deploy: Deploy, cloud: Cloud, serv
 
 def test_update_of_nothing_says_so(deploy: Deploy) -> None:
     assert deploy("update", *SMOKE).code == 8
+
+
+def test_a_failed_endpoint_is_not_updated_but_replaced_by_up(
+    deploy: Deploy, cloud: Cloud, order: list[str], weights: Weights, code: tuple[str, str]
+) -> None:
+    deploy("up", *order, "--model-dir", weights("bad", crash="no"))
+    cloud.calls.clear()
+    answer = deploy("update", *SMOKE, "--model-dir", weights("second"), *code)
+    assert (answer.code, cloud.operations) == (2, [])
+    assert "`detect-deploy up`" in answer.err
+
+
+def test_a_rollback_that_fails_is_told_beside_the_failure(
+    deploy: Deploy, cloud: Cloud, serving: str, weights: Weights, code: tuple[str, str]
+) -> None:
+    cloud.rules.append(Rule("DeleteModel", "AccessDeniedException", "no DeleteModel", status=403))
+    bad = weights("bad", answer="error")
+    error = deploy("update", "--json", *SMOKE, "--rollback", "--model-dir", bad, *code).json["error"]
+    assert error["kind"] == "SmokeFailed"
+    assert "no DeleteModel" in error["hint"]
+
+
+def test_the_way_back_is_tested_with_the_size_of_the_model_that_it_returns_to(
+    deploy: Deploy, cloud: Cloud, serving: str, weights: Weights, code: tuple[str, str]
+) -> None:
+    second = deploy("update", "--json", *SMOKE, "--model-dir", weights("second", input_size=32), *code)
+    assert second.json["smoke"]["shape"] == [1, 3, 32, 32]
+    assert deploy("update", "--json", *SMOKE, "--back").json["smoke"]["shape"] == [1, 3, 64, 64]
