@@ -41,9 +41,9 @@ class Wanted:
     target: Annotated[str | None, option(text=f"Where it runs: {', '.join(TARGETS)}. Default: cpu.")] = None
     image: Annotated[str | None, option(text="URI of our endpoint image in ECR, or any other image.")] = None
     model_dir: Annotated[Path | None, option(text="Folder of the weights. Default: the bundled detector.")] = None
-    empty_artifact: Annotated[bool, option(text="No weights: the container fetches GluonCV's, as in the original.")] = (
-        False
-    )
+    empty_artifact: Annotated[
+        bool, option("--empty-artifact", text="No weights: the container fetches GluonCV's, as in the original.")
+    ] = False
     code_dir: Annotated[Path, option(text="Folder of the hooks.", show_default=False)] = INFERENCE
     instance_type: Annotated[str | None, option(text="Such as ml.c6i.large. Default: the target's.")] = None
     instances: Annotated[int | None, option(text="Instances at the start. Default: 1.")] = None
@@ -51,9 +51,9 @@ class Wanted:
     concurrency: Annotated[int | None, option(text="Serverless requests at once. Default: 5.")] = None
     payload_mb: Annotated[float | None, option(text="Largest request that the gateway will send. Default: 1.")] = None
     accelerator: Annotated[str | None, option(text=f"Elastic Inference: {', '.join(ACCELERATORS)}.")] = None
-    legacy_elastic_inference: Annotated[bool, option(text="Try Elastic Inference although AWS has withdrawn it.")] = (
-        False
-    )
+    legacy_elastic_inference: Annotated[
+        bool, option("--legacy-elastic-inference", text="Try Elastic Inference although AWS has withdrawn it.")
+    ] = False
     env: Annotated[list[str] | None, option(text="KEY=VALUE for the container; may be repeated.")] = None
     role: Annotated[str | None, option(text="Execution role, by name or ARN. Default: this machine's, or our own.")] = (
         None
