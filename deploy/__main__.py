@@ -1,0 +1,5 @@
+"""`python -m deploy` is `detect-deploy`."""
+
+from deploy.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""What an endpoint runs now, read back as a wish, so that an update changes only what it is told to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deploy import names
+from deploy.aws import Aws, call
+from deploy.endpoint import Endpoint, read_tags
+from deploy.wish import Wish, target_named
+
+
+@dataclass(frozen=True)
+class Current:
+    """A deployment: the wish it answers, the role it runs as, its artifact's s3:// address, its predecessor."""
+
+    wish: Wish
+    role: str
+    artifact: str
+    previous: str | None
+
+
+def read_current(aws: Aws, endpoint: Endpoint) -> Current:
+    """What the endpoint's configuration says. Raises NotFound where somebody removed it."""
+    config = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=endpoint.config)
+    variant: Mapping[str, Any] = dict(config["ProductionVariants"][0])
+    model = call(aws.sagemaker.describe_model, ModelName=variant["ModelName"])
+    tags = read_tags(aws, config["EndpointConfigArn"])
+    container: Mapping[str, Any] = dict(model["PrimaryContainer"])
+    return Current(
+        wish=wish_of(aws, endpoint.name, tags, variant, container),
+        role=model["ExecutionRoleArn"],
+        artifact=container["ModelDataUrl"],
+        previous=tags.get(names.PREVIOUS_TAG),
+    )
+
+
+def wish_of(
+    aws: Aws, name: str, tags: dict[str, str], variant: Mapping[str, Any], container: Mapping[str, Any]
+) -> Wish:
+    """The wish that makes this variant and container."""
+    target = target_named(tags.get(names.TARGET_TAG, "cpu"))
+    serverless = variant.get("ServerlessConfig", {})
+    own = {key: value for key, value in container.get("Environment", {}).items() if key not in target.environment}
+    image = container["Image"]
+    return Wish(
+        endpoint=name,
+        target=target,
+        image=None if image == target.image_uri(aws.region) else image,
+        instance_type=variant.get("InstanceType"),
+        instances=variant.get("InitialInstanceCount", 1),
+        accelerator=variant.get("AcceleratorType"),
+        memory_mb=serverless.get("MemorySizeInMB", 2048),
+        concurrency=serverless.get("MaxConcurrency", 5),
+        input_size=int(tags.get(names.SIZE_TAG, Wish.input_size)),
+        environment=own,
+        legacy_elastic_inference="AcceleratorType" in variant,
+    )

@@ -1,0 +1,117 @@
+"""What the container says: its log group, kept for a month."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from deploy import names
+from deploy.aws import Aws, call, pages
+from deploy.errors import AlreadyExists, NotFound, PermissionDenied
+
+RETENTION_DAYS = 30  # CloudWatch keeps logs, and bills for them, for ever by default
+
+
+@dataclass(frozen=True)
+class LogGroup:
+    """A log group as it was found. `retention` 0 is for ever; the tags name the endpoint and its buckets."""
+
+    name: str
+    retention: int
+    tags: dict[str, str]
+
+    @property
+    def buckets(self) -> set[str]:
+        """Where the endpoint's artifacts lie."""
+        return set(self.tags.get(names.BUCKETS_TAG, "").split())
+
+
+def log_groups(aws: Aws, prefix: str) -> Iterator[LogGroup]:
+    """The log groups whose names begin so."""
+    for group in pages(aws.logs, "describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
+        arn = group["arn"].removesuffix(":*")
+        tags = call(aws.logs.list_tags_for_resource, resourceArn=arn)["tags"]
+        yield LogGroup(group["logGroupName"], int(group.get("retentionInDays", 0)), tags)
+
+
+def find_log_group(aws: Aws, endpoint: str) -> LogGroup | None:
+    """An endpoint's log group, or None."""
+    name = names.log_group(endpoint)
+    return next((group for group in log_groups(aws, name) if group.name == name), None)
+
+
+def is_right(group: LogGroup | None, endpoint: str, bucket: str) -> bool:
+    """Whether a log group needs nothing done to it."""
+    return (
+        group is not None and group.retention > 0 and endpoint == group.tags.get(names.TAG) and bucket in group.buckets
+    )
+
+
+def ensure_log_group(aws: Aws, endpoint: str, bucket: str) -> None:
+    """The log group is there, knows the bucket, and forgets after a month. An operator's own retention stays.
+
+    It is made before the first upload and removed last: so `down` finds the artifacts wherever they are.
+    """
+    name = names.log_group(endpoint)
+    found = find_log_group(aws, endpoint)
+    buckets = {bucket} | (found.buckets if found else set())
+    tags = {names.TAG: endpoint, names.BUCKETS_TAG: " ".join(sorted(buckets))}
+    if found is None:
+        with suppress(AlreadyExists):
+            call(aws.logs.create_log_group, logGroupName=name, tags=tags)
+    elif found.tags | tags != found.tags:
+        arn = f"arn:{aws.partition}:logs:{aws.region}:{aws.account}:log-group:{name}"
+        call(aws.logs.tag_resource, resourceArn=arn, tags=tags)
+    if found is None or found.retention == 0:
+        call(aws.logs.put_retention_policy, logGroupName=name, retentionInDays=RETENTION_DAYS)
+
+
+def delete_log_group(aws: Aws, endpoint: str) -> bool:
+    """Removes the log; False where there was none."""
+    try:
+        call(aws.logs.delete_log_group, logGroupName=names.log_group(endpoint))
+    except NotFound:
+        return False
+    return True
+
+
+class Line(NamedTuple):
+    """One line of the log: when in milliseconds, which, what."""
+
+    stamp: int
+    event: str
+    text: str
+
+
+def tail(aws: Aws, endpoint: str, lines: int = 20, minutes: int = 60) -> list[str]:
+    """The last lines of the log; none where there is no log, or it may not be read."""
+    try:
+        return [line.text for line in events(aws, endpoint, minutes_ago(minutes))][-lines:]
+    except (NotFound, PermissionDenied):
+        return []
+
+
+def minutes_ago(minutes: int) -> int:
+    """Then, in milliseconds."""
+    return int((time.time() - minutes * 60) * 1000)
+
+
+def events(aws: Aws, endpoint: str, since_ms: int) -> Iterator[Line]:
+    """Every line since then. Raises NotFound where there is no log."""
+    group = names.log_group(endpoint)
+    for event in pages(aws.logs, "filter_log_events", "events", logGroupName=group, startTime=since_ms):
+        yield Line(event["timestamp"], event["eventId"], event["message"].rstrip())
+
+
+def follow(aws: Aws, endpoint: str, since_ms: int) -> Iterator[str]:
+    """Every line since then and every new one, until the operator stops it."""
+    seen: set[Line] = set()
+    while True:
+        for line in events(aws, endpoint, since_ms):
+            if line not in seen:
+                seen.add(line)
+                yield line.text
+        since_ms = max((line.stamp for line in seen), default=since_ms)
+        seen = {line for line in seen if line.stamp == since_ms}
+        time.sleep(aws.poll)

@@ -1,0 +1,57 @@
+"""What a machine really does: from a bench result, or said by the operator."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import Refused
+from deploy.wish import target_named
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one machine of a way does: pictures a second at full load, and milliseconds a picture."""
+
+    pictures_per_second: float
+    latency_ms: float
+
+
+def read_bench(path: Path) -> dict[str, Measured]:
+    """Measured throughput by target, from `smoke --json` or a list of such. Raises Refused for any other file."""
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        rows = document if isinstance(document, list) else [document.get("smoke", document)]
+        return dict(measured_row(row) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(
+            f"{path} is no bench result.",
+            hint="It is JSON: target, pictures_per_second and latency_ms, one object or a list of them.",
+        ) from error
+
+
+def measured_row(row: Mapping[str, Any]) -> tuple[str, Measured]:
+    """One measured target."""
+    return row["target"], checked(row["target"], Measured(float(row["pictures_per_second"]), float(row["latency_ms"])))
+
+
+def parse_throughput(text: str) -> tuple[str, Measured]:
+    """`cpu=14.5` or `cpu=14.5,70`: pictures a second and milliseconds. Raises Refused."""
+    name, _, numbers = text.partition("=")
+    try:
+        rate, _, latency = numbers.partition(",")
+        return name, checked(name, Measured(float(rate), float(latency) if latency else 1000 / float(rate)))
+    except (ValueError, ZeroDivisionError) as error:
+        raise Refused(
+            f"--throughput takes TARGET=PICTURES_A_SECOND or TARGET=PICTURES_A_SECOND,MILLISECONDS, not {text!r}."
+        ) from error
+
+
+def checked(name: str, measured: Measured) -> Measured:
+    """The measurement. Raises Refused for an unknown target or numbers that no machine has."""
+    target_named(name)
+    if not (0 < measured.pictures_per_second < math.inf and 0 < measured.latency_ms < math.inf):
+        raise Refused(f"Throughput and latency of {name} have to be more than 0.")
+    return measured

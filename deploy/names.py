@@ -1,0 +1,55 @@
+"""Names and tags: one place decides what a resource is called, so that a second run finds the first one's work."""
+
+import hashlib
+import json
+from typing import Any
+
+TAG = "detect-gateway:endpoint"
+TARGET_TAG = "detect-gateway:target"
+SIZE_TAG = "detect-gateway:input-size"
+BUCKETS_TAG = "detect-gateway:buckets"
+PREVIOUS_TAG = "detect-gateway:previous"
+PREFIX = "detect-gateway"
+VARIANT = "main"
+
+
+def content_name(endpoint: str, content: Any) -> str:
+    """A name that is the content's: same content, same name. At most 63 characters for an endpoint of 50."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return f"{endpoint}-{digest[:12]}"
+
+
+def bucket_name(region: str, account: str) -> str:
+    """The bucket that SageMaker's own tools use."""
+    return f"sagemaker-{region}-{account}"
+
+
+def artifact_folder(endpoint: str) -> str:
+    """The prefix of everything that an endpoint has in the bucket."""
+    return f"{PREFIX}/{endpoint}/"
+
+
+def artifact_key(endpoint: str, sha256: str) -> str:
+    """Where an artifact lies."""
+    return f"{artifact_folder(endpoint)}{sha256}/model.tar.gz"
+
+
+def role_name(region: str, endpoint: str) -> str:
+    """The execution role that we make: one for each endpoint, so that it may read that endpoint's artifact alone."""
+    name = f"{PREFIX}-{region}-{endpoint}"
+    return name if len(name) <= 64 else content_name(name[:51], name)
+
+
+def log_group(endpoint: str) -> str:
+    """Where SageMaker writes what the container says."""
+    return f"/aws/sagemaker/Endpoints/{endpoint}"
+
+
+def scaling_id(endpoint: str) -> str:
+    """The variant as Application Auto Scaling names it."""
+    return f"endpoint/{endpoint}/variant/{VARIANT}"
+
+
+def tags(endpoint: str, **more: str) -> list[Any]:
+    """What we put on everything that we make."""
+    return [{"Key": TAG, "Value": endpoint}, *({"Key": key, "Value": value} for key, value in more.items())]

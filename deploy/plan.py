@@ -1,0 +1,145 @@
+"""What would be created or changed: read everything, touch nothing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from deploy import logs, names
+from deploy.artifact import Artifact
+from deploy.aws import Aws, call
+from deploy.bucket import Bucket, find_bucket, has_artifact
+from deploy.endpoint import Endpoint, ours
+from deploy.errors import NotFound, PermissionDenied
+from deploy.policies import Scope, execution
+from deploy.request import container, machine_note, variant
+from deploy.role import Role, find_role, needs_administrator, own_role_arn
+from deploy.wish import Wish, check
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the plan. `action` is create, keep, change or replace."""
+
+    action: str
+    kind: str
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that `up` and `update` need to know. `artifact` is None where the present one stays."""
+
+    wish: Wish
+    role: Role
+    bucket: Bucket
+    artifact: Artifact | None
+    artifact_url: str
+    uploaded: bool
+    log: logs.LogGroup | None
+    model: str
+    model_exists: bool
+    config: str
+    config_exists: bool
+    endpoint: Endpoint | None
+    scope: Scope
+
+    @property
+    def steps(self) -> list[Step]:
+        """The lines of the plan, in the order in which they are done."""
+        log_right = logs.is_right(self.log, self.wish.endpoint, self.bucket.name)
+        log_note = "" if self.log and self.log.retention else f"kept {logs.RETENTION_DAYS} days"
+        artifact_note = f"{self.artifact.size / 1e6:.1f} MB" if self.artifact else "as it is"
+        right_role = not self.role.ours or self.role.policy == execution(self.scope)
+        return [
+            Step(made(self.bucket.exists, self.bucket.blocked), "bucket", self.bucket.name, "public access blocked"),
+            Step(made(self.role.exists, right_role), "role", self.role.name, self.role.origin),
+            Step(made(bool(self.log), log_right), "log group", names.log_group(self.wish.endpoint), log_note),
+            Step(made(self.uploaded), "artifact", self.artifact_url, artifact_note),
+            Step(made(self.model_exists), "model", self.model, self.scope.image),
+            Step(made(self.config_exists), "configuration", self.config, machine_note(self.wish)),
+            Step(self.endpoint_action, "endpoint", self.wish.endpoint, self.endpoint.status if self.endpoint else ""),
+        ]
+
+    @property
+    def endpoint_action(self) -> str:
+        """What happens to the endpoint."""
+        if self.endpoint is None or self.endpoint.status == "Deleting":
+            return "create"
+        if self.endpoint.status == "Failed":
+            return "replace"
+        return "keep" if self.endpoint.config == self.config else "change"
+
+
+def made(exists: bool, right: bool = True) -> str:
+    """The action that makes a thing exist and be right."""
+    return ("keep" if right else "change") if exists else "create"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the operator chose beside the wish: a packed artifact or the address of a present one, a role, a bucket."""
+
+    artifact: Artifact | None = None
+    artifact_url: str = ""
+    role: str | None = None
+    bucket: str | None = None
+
+
+def make_plan(aws: Aws, wish: Wish, choices: Choices) -> Plan:
+    """The plan for a wish. Raises Refused, NotOurs, NotFound or AwsRefused; changes nothing."""
+    check(wish)
+    image = wish.image_uri(aws.region)
+    endpoint = ours(aws, wish.endpoint)
+    bucket = find_bucket(aws, choices.bucket)
+    role, scope = planned_role(aws, wish, choices.role, bucket, image)
+    url = choices.artifact_url
+    if choices.artifact is not None:
+        url = f"s3://{bucket.name}/{names.artifact_key(wish.endpoint, choices.artifact.sha256)}"
+    made_of = {"container": container(wish, image, url), "role": role.arn}
+    model = names.content_name(wish.endpoint, made_of)
+    config = names.content_name(wish.endpoint, {"variant": variant(wish, model), "target": wish.target.name})
+    return Plan(
+        wish=wish,
+        role=role,
+        bucket=bucket,
+        artifact=choices.artifact,
+        artifact_url=url,
+        uploaded=is_uploaded(aws, bucket, url, choices.artifact),
+        log=logs.find_log_group(aws, wish.endpoint),
+        model=model,
+        model_exists=exists(aws.sagemaker.describe_model, ModelName=model),
+        config=config,
+        config_exists=exists(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config),
+        endpoint=endpoint,
+        scope=scope,
+    )
+
+
+def planned_role(aws: Aws, wish: Wish, wanted: str | None, bucket: Bucket, image: str) -> tuple[Role, Scope]:
+    """The role, and what its documents are about. Raises PermissionDenied with the documents for an administrator."""
+    own = own_role_arn(aws, wish.endpoint)
+    scope = Scope(aws.partition, aws.region, aws.account, wish.endpoint, bucket.name, own, image)
+    try:
+        role = find_role(aws, wish.endpoint, wanted)
+    except PermissionDenied as error:
+        raise needs_administrator(error, own.rsplit("/", 1)[1], scope) from error
+    return role, Scope(aws.partition, aws.region, aws.account, wish.endpoint, bucket.name, role.arn, image)
+
+
+def is_uploaded(aws: Aws, bucket: Bucket, url: str, artifact: Artifact | None) -> bool:
+    """Whether the artifact needs no upload."""
+    return artifact is None or (bucket.exists and has_artifact(aws, bucket.name, key_of(url), artifact.size))
+
+
+def key_of(url: str) -> str:
+    """The key of an s3:// address."""
+    return url.split("/", 3)[3]
+
+
+def exists(method: Any, **kwargs: str) -> bool:
+    """Whether AWS can describe it."""
+    try:
+        call(method, **kwargs)
+    except NotFound:
+        return False
+    return True

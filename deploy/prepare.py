@@ -1,0 +1,90 @@
+"""From the options of a command to a plan."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deploy.artifact import Artifact, pack
+from deploy.aws import Aws, Report, connect
+from deploy.current import Current, read_current
+from deploy.endpoint import existing, ours
+from deploy.errors import Refused
+from deploy.options import Common, Wanted
+from deploy.plan import Choices, Plan, make_plan
+from deploy.update import changed
+from deploy.wish import Wish, check, target_named
+
+SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
+
+
+def account(common: Common, report: Report) -> Aws:
+    """The account that the options name. Raises Refused, Unreachable."""
+    patience = {"poll": common.poll_seconds, "limit": common.timeout_minutes * 60}
+    return connect(common.region, common.profile, report=report, **patience)
+
+
+def new_wish(common: Common, wanted: Wanted) -> Wish:
+    """The wish for a new endpoint, checked. Raises Refused."""
+    given = given_options(wanted)
+    target = given.pop("target", target_named("cpu"))
+    return check(Wish(common.endpoint_name, target, **given))
+
+
+def given_options(wanted: Wanted) -> dict[str, Any]:
+    """The wish's fields that the operator gave."""
+    names = ("image", "instance_type", "instances", "memory_mb", "concurrency", "payload_mb", "accelerator")
+    given = {name: value for name in names if (value := getattr(wanted, name)) is not None}
+    if wanted.target is not None:
+        given["target"] = target_named(wanted.target)
+    if wanted.legacy_elastic_inference:
+        given["legacy_elastic_inference"] = True
+    if (environment := wanted.environment()) is not None:
+        given["environment"] = environment
+    return given
+
+
+def plan_new(aws: Aws, common: Common, wanted: Wanted) -> Plan:
+    """The plan for a new endpoint, with its artifact packed. Raises Refused before AWS is asked for what cannot be."""
+    wish = new_wish(common, wanted)
+    wish.image_uri(aws.region)
+    folder = wanted.weights()
+    wish = replace(wish, input_size=input_size(folder))
+    choices = Choices(pack(wish.target, folder, wanted.code_dir), role=wanted.role, bucket=wanted.bucket)
+    return make_plan(aws, wish, choices)
+
+
+def plan_change(aws: Aws, common: Common, wanted: Wanted) -> tuple[Plan, Current]:
+    """The plan that changes an endpoint only where the operator says so, and what it runs now. Raises NotFound."""
+    current = read_current(aws, existing(aws, common.endpoint_name))
+    wish = check(changed(current.wish, given_options(wanted)))
+    artifact = new_artifact(wish, wanted)
+    if artifact is not None:
+        wish = replace(wish, input_size=input_size(wanted.weights()))
+    bucket = wanted.bucket or current.artifact.split("/")[2]
+    choices = Choices(artifact, current.artifact, wanted.role or current.role, bucket)
+    return make_plan(aws, wish, choices), current
+
+
+def new_artifact(wish: Wish, wanted: Wanted) -> Artifact | None:
+    """The packed artifact where the operator named one; None keeps the present one."""
+    named = wanted.model_dir is not None or wanted.empty_artifact
+    return pack(wish.target, wanted.weights(), wanted.code_dir) if named else None
+
+
+def plan_any(aws: Aws, common: Common, wanted: Wanted) -> Plan:
+    """What `up` would do, or, where the endpoint serves, what `update` would."""
+    endpoint = ours(aws, common.endpoint_name)
+    serves = endpoint is not None and endpoint.status in SERVING
+    return plan_change(aws, common, wanted)[0] if serves else plan_new(aws, common, wanted)
+
+
+def input_size(model_dir: Path | None) -> int:
+    """Side N that a model folder's model.json names, else the default. Raises Refused where it cannot be read."""
+    path = model_dir / "model.json" if model_dir else None
+    if path is None or not path.is_file():
+        return Wish.input_size
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8")).get("input_size", Wish.input_size))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Refused(f"{path} is not the JSON that describes a model.") from error

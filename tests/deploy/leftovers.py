@@ -1,0 +1,20 @@
+"""What is in the account, asked of the stand-in's own state and not of the code under test."""
+
+from tests.deploy import moto_side
+from tests.deploy.cloud import ACCOUNT, REGION, Cloud
+
+
+def leftovers(cloud: Cloud) -> list[str]:
+    """Everything that exists, but for roles and buckets."""
+    return [
+        *(f"{kind} {name}" for kind, name in cloud.plane.items),
+        *(f"running {name}" for name in cloud.plane.running),
+        *moto_side.objects(ACCOUNT),
+        *moto_side.scaled(ACCOUNT, REGION),
+        *moto_side.log_groups(ACCOUNT, REGION),
+    ]
+
+
+def count(cloud: Cloud, kind: str) -> int:
+    """How many of a kind there are."""
+    return sum(found == kind for found, _ in cloud.plane.items)

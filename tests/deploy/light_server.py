@@ -1,0 +1,72 @@
+"""The container contract without a detector: starts in a blink, for tests that are about everything around it.
+
+What it does is written in the artifact's model.json: "crash" ends it with that text, "answer" changes what it answers.
+"""
+
+import argparse
+import json
+import os
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--model-dir", type=Path, required=True)
+parser.add_argument("--host", required=True)
+parser.add_argument("--port", type=int, required=True)
+parser.add_argument("--stop-with-parent", action="store_true")
+options = parser.parse_args()
+manifest = options.model_dir / "model.json"
+about: dict[str, Any] = json.loads(manifest.read_text()) if manifest.exists() else {}
+if "crash" in about:
+    sys.exit(about["crash"])
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One box for every picture."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def do_GET(self) -> None:
+        self.reply(200, {})
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if about.get("answer") == "error":
+            return self.reply(500, "the model fell over")
+        side = request["short"]
+        score = about.get("score", 0.9)
+        unused = 99 * [[-1.0]]
+        box = [1.0, 2.0, side / 2, side / 2] if about.get("answer") != "outside" else [2.0 * side] * 4
+        boxes = [box, *(99 * [4 * [-1.0]])]
+        rows = {"cid": [[0.0], *unused], "score": [[score], *unused], "bbox": boxes}
+        return self.reply(200, {"shape": [1, 3, side, side], **rows})
+
+    def reply(self, status: int, content: Any) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+def stop_with_parent() -> None:
+    """Ends when the parent's end of the pipe does."""
+    sys.stdin.read()
+    os._exit(0)
+
+
+if options.stop_with_parent:
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+server = ThreadingHTTPServer((options.host, options.port), Handler)
+sys.stdout.write(f"listening on http://{options.host}:{server.server_address[1]}\n")
+sys.stdout.flush()
+server.serve_forever()

@@ -1,0 +1,88 @@
+"""What the stand-in for SageMaker looks up in, and writes to, moto's S3, IAM, CloudWatch and autoscaling."""
+
+import json
+import math
+import time
+from typing import Any
+
+from moto.applicationautoscaling.models import applicationautoscaling_backends
+from moto.cloudwatch import models as cloudwatch
+from moto.iam.models import iam_backends
+from moto.logs.models import logs_backends
+from moto.s3.models import s3_backends
+
+
+def artifact(account: str, url: str) -> bytes | None:
+    """The bytes of an s3:// address, or None."""
+    bucket, key = url.removeprefix("s3://").split("/", 1)
+    buckets: Any = s3_backends[account]["aws"].buckets
+    found = buckets[bucket].keys.get(key) if bucket in buckets else None
+    return found.value if found else None
+
+
+def objects(account: str) -> list[str]:
+    """Every object of every bucket."""
+    buckets: Any = s3_backends[account]["aws"].buckets
+    return [f"{name}/{key}" for name, bucket in buckets.items() for key in bucket.keys]
+
+
+def buckets(account: str) -> list[str]:
+    """Every bucket."""
+    return sorted(s3_backends[account]["aws"].buckets)
+
+
+def roles(account: str) -> list[str]:
+    """Every role."""
+    return sorted(role.name for role in iam_backends[account]["aws"].roles.values())
+
+
+def assumable(account: str, arn: str) -> bool:
+    """Whether a role is there and trusts SageMaker."""
+    for role in iam_backends[account]["aws"].roles.values():
+        if role.arn == arn:
+            return "sagemaker.amazonaws.com" in json.dumps(role.assume_role_policy_document)
+    return False
+
+
+def is_scaled(account: str, region: str, endpoint: str) -> bool:
+    """Whether autoscaling watches an endpoint."""
+    return f"endpoint/{endpoint}/variant/main" in scaled(account, region)
+
+
+def scaled(account: str, region: str) -> list[str]:
+    """Every scalable target of SageMaker's."""
+    targets: Any = applicationautoscaling_backends[account][region].targets
+    return [name for dimension in targets.values() for name in dimension]
+
+
+def log_groups(account: str, region: str) -> list[str]:
+    """Every log group."""
+    return sorted(logs_backends[account][region].groups)
+
+
+def write_log(account: str, region: str, group: str, lines: list[str]) -> None:
+    """Writes lines as a container does; nowhere, where there is no group."""
+    backend = logs_backends[account][region]
+    if group not in backend.groups:
+        return
+    backend.ensure_log_stream(group, "main/i-1")
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now + number, "message": line} for number, line in enumerate(lines)]
+    backend.put_log_events(group, "main/i-1", events)
+
+
+def measure(account: str, region: str, endpoint: str, **values: float) -> None:
+    """Writes SageMaker's metrics of one invocation."""
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "main"}]
+    data = [{"MetricName": name, "Value": value, "Dimensions": dimensions} for name, value in values.items()]
+    cloudwatch.cloudwatch_backends[account][region].put_metric_data("AWS/SageMaker", data)
+
+
+class Percentiles(cloudwatch.Statistics):
+    """moto's statistics, and percentiles, which it has not."""
+
+    def get_statistics_for_type(self, stat: str) -> Any:
+        if not stat.startswith("p"):
+            return super().get_statistics_for_type(stat)
+        values = sorted(self.metric_single_values_list)
+        return values[max(0, math.ceil(float(stat[1:]) / 100 * len(values)) - 1)]

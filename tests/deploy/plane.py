@@ -1,0 +1,321 @@
+"""SageMaker's control plane: stateful, slow, eventually consistent, and as strict as botocore's model of it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.deploy import moto_side
+from tests.deploy.container import LIGHT, Container
+from tests.deploy.wire import answer_faults, request_faults
+
+PAGE = 3  # small, so that every listing has several pages
+BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
+
+
+class Refusal(Exception):
+    """What AWS answers instead: a code and a sentence."""
+
+    def __init__(self, sentence: str, code: str = "ValidationException") -> None:
+        super().__init__(sentence)
+        self.code, self.sentence = code, sentence
+
+
+@dataclass
+class Item:
+    """A model, a configuration or an endpoint."""
+
+    kind: str
+    name: str
+    arn: str
+    content: dict[str, Any]
+    tags: dict[str, str]
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass
+class Running:
+    """What an endpoint is doing: its state, the looks until the next one, what serves and what is to serve."""
+
+    config: str
+    status: str = "Creating"
+    looks: int = 0
+    container: Container | None = None
+    next_config: str = ""
+    next_container: Container | None = None
+    failure: str = ""
+    instances: int | None = None
+
+
+@dataclass
+class Plane:
+    """The state. `slowness` is how many looks a change takes, `lag` how often a new thing is not seen yet."""
+
+    account: str
+    region: str
+    command: Sequence[str] = LIGHT
+    slowness: int = 1
+    lag: int = 0
+    elastic_inference: bool = False
+    quotas: dict[str, int] = field(default_factory=dict)
+    items: dict[tuple[str, str], Item] = field(default_factory=dict)
+    running: dict[str, Running] = field(default_factory=dict)
+    unseen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    sins: list[str] = field(default_factory=list)
+
+    def answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """What SageMaker answers. Raises Refusal; a request that breaks botocore's model is also a sin."""
+        if faults := request_faults(operation, request):
+            self.sins += faults
+            raise Refusal("; ".join(faults))
+        answer: dict[str, Any] = getattr(self, operation)(**request) or {}
+        self.sins += [f"{operation} answers {fault}" for fault in answer_faults(operation, answer)]
+        return answer
+
+    # Models
+
+    def CreateModel(
+        self, ModelName: str, PrimaryContainer: dict[str, Any], ExecutionRoleArn: str, Tags: list[Any]
+    ) -> Any:
+        self.new("model", ModelName)
+        if not moto_side.assumable(self.account, ExecutionRoleArn) or self.not_seen(f"role {ExecutionRoleArn}"):
+            raise Refusal(
+                f"Could not assume role {ExecutionRoleArn}. Please ensure that the role exists and allows principal "
+                "'sagemaker.amazonaws.com' to assume the role."
+            )
+        if moto_side.artifact(self.account, PrimaryContainer["ModelDataUrl"]) is None:
+            raise Refusal(f"Could not find model data at {PrimaryContainer['ModelDataUrl']}.")
+        content = {"PrimaryContainer": PrimaryContainer, "ExecutionRoleArn": ExecutionRoleArn}
+        return {"ModelArn": self.keep("model", ModelName, content, Tags)}
+
+    def DescribeModel(self, ModelName: str) -> Any:
+        item = self.find("model", ModelName)
+        return {"ModelName": item.name, "ModelArn": item.arn, "CreationTime": item.made, **item.content}
+
+    def DeleteModel(self, ModelName: str) -> None:
+        del self.items["model", self.find("model", ModelName).name]
+
+    def ListModels(self, **query: Any) -> Any:
+        return self.listing("model", "Models", "Model", query)
+
+    # Configurations
+
+    def CreateEndpointConfig(self, EndpointConfigName: str, ProductionVariants: list[Any], Tags: list[Any]) -> Any:
+        self.new("endpoint-config", EndpointConfigName)
+        for variant in ProductionVariants:
+            self.find("model", variant["ModelName"], lagging=True)
+            if "AcceleratorType" in variant and not self.elastic_inference:
+                raise Refusal("Amazon Elastic Inference is no longer available.")
+        arn = self.keep("endpoint-config", EndpointConfigName, {"ProductionVariants": ProductionVariants}, Tags)
+        return {"EndpointConfigArn": arn}
+
+    def DescribeEndpointConfig(self, EndpointConfigName: str) -> Any:
+        item = self.find("endpoint-config", EndpointConfigName)
+        return {
+            "EndpointConfigName": item.name,
+            "EndpointConfigArn": item.arn,
+            "CreationTime": item.made,
+            **item.content,
+        }
+
+    def DeleteEndpointConfig(self, EndpointConfigName: str) -> None:
+        del self.items["endpoint-config", self.find("endpoint-config", EndpointConfigName).name]
+        if any(EndpointConfigName in (run.config, run.next_config) for run in self.running.values()):
+            self.sins.append(f"{EndpointConfigName} was deleted while an endpoint used it")
+
+    def ListEndpointConfigs(self, **query: Any) -> Any:
+        return self.listing("endpoint-config", "EndpointConfigs", "EndpointConfig", query)
+
+    # Endpoints
+
+    def CreateEndpoint(self, EndpointName: str, EndpointConfigName: str, Tags: list[Any]) -> Any:
+        self.new("endpoint", EndpointName)
+        self.find("endpoint-config", EndpointConfigName, lagging=True)
+        self.check_quota(EndpointConfigName)
+        self.running[EndpointName] = Running(
+            "", looks=self.slowness, next_config=EndpointConfigName, next_container=self.start(EndpointConfigName)
+        )
+        return {"EndpointArn": self.keep("endpoint", EndpointName, {}, Tags)}
+
+    def UpdateEndpoint(
+        self, EndpointName: str, EndpointConfigName: str, RetainAllVariantProperties: bool = False
+    ) -> Any:
+        item, run = self.find("endpoint", EndpointName), self.still(EndpointName)
+        self.find("endpoint-config", EndpointConfigName, lagging=True)
+        before, after = self.variant(run.config), self.variant(EndpointConfigName)
+        if "InstanceType" in before and "ServerlessConfig" in after:
+            raise Refusal("Updating an endpoint with instances to serverless is not supported.")
+        if before.get("InstanceType") != after.get("InstanceType") and moto_side.is_scaled(
+            self.account, self.region, EndpointName
+        ):
+            raise Refusal("Deregister the variant from auto scaling before its instance type is changed.")
+        self.check_quota(EndpointConfigName)
+        run.status, run.looks, run.failure = "Updating", self.slowness, ""
+        run.next_config, run.next_container = EndpointConfigName, self.start(EndpointConfigName)
+        if not RetainAllVariantProperties:
+            run.instances = after.get("InitialInstanceCount")
+        return {"EndpointArn": item.arn}
+
+    def DescribeEndpoint(self, EndpointName: str) -> Any:
+        item, run = self.find("endpoint", EndpointName), self.running[EndpointName]
+        self.advance(EndpointName, run)
+        if EndpointName not in self.running:
+            raise self.missing("endpoint", EndpointName)
+        times = {"CreationTime": item.made, "LastModifiedTime": item.made}
+        about = {"EndpointName": item.name, "EndpointArn": item.arn, "EndpointStatus": run.status, **times}
+        about["EndpointConfigName"] = run.config or run.next_config
+        if run.config:
+            counts = (
+                {}
+                if run.instances is None
+                else dict.fromkeys(("CurrentInstanceCount", "DesiredInstanceCount"), run.instances)
+            )
+            about["ProductionVariants"] = [{"VariantName": self.variant(run.config)["VariantName"], **counts}]
+        return about | ({"FailureReason": run.failure} if run.failure else {})
+
+    def UpdateEndpointWeightsAndCapacities(self, EndpointName: str, DesiredWeightsAndCapacities: list[Any]) -> Any:
+        item, run = self.find("endpoint", EndpointName), self.still(EndpointName)
+        run.instances = DesiredWeightsAndCapacities[0]["DesiredInstanceCount"]
+        run.status, run.looks = "Updating", self.slowness
+        return {"EndpointArn": item.arn}
+
+    def DeleteEndpoint(self, EndpointName: str) -> None:
+        self.find("endpoint", EndpointName)
+        run = self.still(EndpointName)
+        run.status, run.looks = "Deleting", self.slowness
+
+    def ListEndpoints(self, **query: Any) -> Any:
+        return self.listing("endpoint", "Endpoints", "Endpoint", query)
+
+    # Tags
+
+    def AddTags(self, ResourceArn: str, Tags: list[Any]) -> Any:
+        self.by_arn(ResourceArn).tags.update({tag["Key"]: tag["Value"] for tag in Tags})
+        return {"Tags": Tags}
+
+    def ListTags(self, ResourceArn: str) -> Any:
+        return {"Tags": [{"Key": key, "Value": value} for key, value in self.by_arn(ResourceArn).tags.items()]}
+
+    # What moves
+
+    def advance(self, name: str, run: Running) -> None:
+        """One look closer to the next state; a container is waited for as long as it lives."""
+        if run.status not in BUSY:
+            return
+        if run.looks > 0:
+            run.looks -= 1
+        elif run.status == "Deleting":
+            self.stop(run)
+            del self.running[name], self.items["endpoint", name]
+        elif run.next_container is None:
+            run.status = "InService"
+        elif run.next_container.failed:
+            self.give_up(name, run, run.next_container)
+        elif run.next_container.ping():
+            self.take_over(run)
+
+    def take_over(self, run: Running) -> None:
+        """The new container serves; the old one goes."""
+        if run.container:
+            run.container.stop()
+        elif run.instances is None:
+            run.instances = self.variant(run.next_config).get("InitialInstanceCount")
+        run.config, run.container = run.next_config, run.next_container
+        run.next_config, run.next_container, run.status = "", None, "InService"
+
+    def give_up(self, name: str, run: Running, container: Container) -> None:
+        """The new container died: a new endpoint is Failed, an updated one goes back to what it ran."""
+        container.reader.join(10)
+        moto_side.write_log(self.account, self.region, f"/aws/sagemaker/Endpoints/{name}", container.lines)
+        container.stop()
+        run.failure = (
+            "The primary container for production variant main did not pass the ping health check. "
+            "Please check CloudWatch logs for this endpoint."
+        )
+        run.next_container = None
+        if run.container is None:
+            run.status = "Failed"
+        else:
+            run.status, run.looks, run.next_config = "RollingBack", self.slowness, ""
+
+    def start(self, config: str) -> Container:
+        """A container with the artifact that the configuration's model names."""
+        model = self.items["model", self.variant(config)["ModelName"]]
+        artifact = moto_side.artifact(self.account, model.content["PrimaryContainer"]["ModelDataUrl"])
+        assert artifact is not None
+        return Container(self.command, artifact)
+
+    def stop(self, run: Running) -> None:
+        """Ends what an endpoint runs."""
+        for container in (run.container, run.next_container):
+            if container:
+                container.stop()
+
+    # What is there
+
+    def new(self, kind: str, name: str) -> None:
+        if (kind, name) in self.items:
+            raise Refusal(f'Cannot create already existing {kind} "{self.arn(kind, name)}".')
+
+    def keep(self, kind: str, name: str, content: dict[str, Any], tags: list[Any]) -> str:
+        arn = self.arn(kind, name)
+        self.items[kind, name] = Item(kind, name, arn, content, {tag["Key"]: tag["Value"] for tag in tags})
+        return arn
+
+    def arn(self, kind: str, name: str) -> str:
+        return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name.lower()}"
+
+    def find(self, kind: str, name: str, lagging: bool = False) -> Item:
+        if (kind, name) not in self.items or (lagging and self.not_seen(f"{kind} {name}")):
+            raise self.missing(kind, name)
+        return self.items[kind, name]
+
+    def not_seen(self, what: str) -> bool:
+        """Whether AWS does not see a thing yet: true for the first `lag` times."""
+        self.unseen[what] += 1
+        return self.unseen[what] <= self.lag
+
+    def missing(self, kind: str, name: str) -> Refusal:
+        words = {"endpoint-config": "endpoint configuration"}.get(kind, kind)
+        return Refusal(f'Could not find {words} "{self.arn(kind, name)}".')
+
+    def still(self, name: str) -> Running:
+        run = self.running[name]
+        if run.status in BUSY:
+            raise Refusal(f'Cannot update in-progress endpoint "{self.arn("endpoint", name)}".')
+        return run
+
+    def variant(self, config: str) -> dict[str, Any]:
+        item = self.items.get(("endpoint-config", config))
+        return item.content["ProductionVariants"][0] if item else {"VariantName": "main"}
+
+    def check_quota(self, config: str) -> None:
+        variant = self.variant(config)
+        machine, wanted = variant.get("InstanceType", ""), variant.get("InitialInstanceCount", 0)
+        if wanted > self.quotas.get(machine, 4):
+            raise Refusal(
+                f"The account-level service limit '{machine} for endpoint usage' is {self.quotas[machine]} Instances, "
+                f"with current utilization of 0 Instances and a request delta of {wanted} Instances.",
+                "ResourceLimitExceeded",
+            )
+
+    def by_arn(self, arn: str) -> Item:
+        for item in self.items.values():
+            if item.arn == arn:
+                return item
+        raise Refusal(f"Could not find resource {arn}: it does not exist.")
+
+    def listing(self, kind: str, key: str, prefix: str, query: dict[str, Any]) -> Any:
+        """One page, newest first."""
+        found = [i for i in self.items.values() if i.kind == kind and query.get("NameContains", "") in i.name][::-1]
+        start = int(query.get("NextToken", 0))
+        page = [self.summary(item, prefix) for item in found[start : start + PAGE]]
+        more = {"NextToken": str(start + PAGE)} if len(found) > start + PAGE else {}
+        return {key: page, **more}
+
+    def summary(self, item: Item, prefix: str) -> dict[str, Any]:
+        about = {f"{prefix}Name": item.name, f"{prefix}Arn": item.arn, "CreationTime": item.made}
+        if item.kind == "endpoint":
+            about |= {"LastModifiedTime": item.made, "EndpointStatus": self.running[item.name].status}
+        return about

@@ -1,0 +1,74 @@
+"""The artifact: weights at the root, hooks in code/, same input, same bytes."""
+
+import io
+import os
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deploy.artifact import INFERENCE, hooks, pack, written
+from deploy.errors import Refused
+from deploy.targets import TARGETS
+from tests.deploy.conftest import Weights
+
+
+def names(content: bytes) -> list[str]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        return tar.getnames()
+
+
+def test_weights_lie_at_the_root_and_hooks_in_code(weights: Weights, hooks: Path) -> None:
+    artifact = pack(TARGETS["cpu"], weights(), hooks)
+    assert names(artifact.content) == ["code/codec.py", "code/inference.py", "model.json", "model.onnx"]
+
+
+def test_another_engines_weights_stay_behind(weights: Weights, hooks: Path) -> None:
+    assert "model.onnx" not in names(pack(TARGETS["mxnet"], weights(), hooks).content)
+
+
+def test_gluoncv_is_asked_for_only_where_a_network_has_to_be_built(weights: Weights, hooks: Path) -> None:
+    folder = weights()
+    assert "code/requirements.txt" not in names(pack(TARGETS["eia"], folder, hooks).content)
+    (folder / "model-symbol.json").unlink()
+    assert "code/requirements.txt" in names(pack(TARGETS["eia"], folder, hooks).content)
+    assert "code/requirements.txt" not in names(pack(TARGETS["cpu"], folder, hooks).content)
+
+
+def test_the_empty_artifact_has_hooks_and_no_weights(hooks: Path) -> None:
+    found = names(pack(TARGETS["mxnet"], None, hooks).content)
+    assert found == ["code/codec.py", "code/inference.py", "code/requirements.txt"]
+
+
+def test_dates_owners_and_permissions_of_files_do_not_matter(weights: Weights, hooks: Path) -> None:
+    folder = weights()
+    before = pack(TARGETS["cpu"], folder, hooks)
+    for file in folder.iterdir():
+        file.chmod(0o600)
+        os.utime(file, (time.time() + 1000, 0))
+    assert pack(TARGETS["cpu"], folder, hooks).content == before.content
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}\.[a-z]{1,6}", fullmatch=True), st.binary(max_size=100), max_size=5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_packed_comes_out_and_order_does_not_matter(files: dict[str, bytes]) -> None:
+    artifact = written(dict(files))
+    assert written(dict(reversed(files.items()))).sha256 == artifact.sha256
+    with tarfile.open(fileobj=io.BytesIO(artifact.content)) as tar:
+        found = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    assert found == files
+
+
+@pytest.mark.skipif(not (INFERENCE / "inference.py").exists(), reason="no hooks in this checkout")
+def test_the_hooks_are_what_inference_imports_and_no_server() -> None:
+    found = {path.name for path in hooks(INFERENCE)}
+    assert {"inference.py", "codec.py"} <= found
+    assert not {"server.py", "export.py"} & found
+
+
+def test_a_folder_without_hooks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"inference\.py"):
+        hooks(tmp_path)

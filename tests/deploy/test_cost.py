@@ -1,0 +1,157 @@
+"""Which way is cheapest: the arithmetic's laws, the table, the plot, AWS's own price list."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.cost import DAYS_A_MONTH, HOURS_A_MONTH, Load, Way, cheapest, fits, machines, monthly
+from deploy.measured import Measured
+from deploy.plot import loads
+from deploy.prices import read_prices
+from tests.deploy.cloud import Cloud
+from tests.deploy.conftest import Deploy
+
+rates = st.floats(0.1, 1000)
+pictures = st.floats(1, 1e9)
+limits = st.none() | st.floats(1, 1000)
+
+
+@st.composite
+def ways(draw: st.DrawFn) -> Way:
+    measured = draw(st.none() | st.builds(Measured, rates, st.floats(1, 2000)))
+    hourly = draw(st.none() | st.floats(0.01, 10))
+    return Way(draw(st.text(max_size=5)), "", hourly, measured, draw(st.booleans()), 2e-5, 0 if hourly else 2)
+
+
+@given(ways(), pictures, st.floats(1, 20), st.floats(0.05, 1))
+def test_the_machines_carry_the_busiest_second_and_one_less_would_not(
+    way: Way, a_day: float, peak: float, fill: float
+) -> None:
+    load = Load(a_day, peak, fill)
+    if way.measured is None or way.hourly is None:
+        return
+    number, one = machines(way, load), way.measured.pictures_per_second * fill
+    assert number * one >= load.peak_rate * (1 - 1e-9)
+    assert number == 1 or (number - 1) * one < load.peak_rate * (1 + 1e-9)
+
+
+@given(st.lists(ways()), pictures, limits)
+def test_the_cheapest_fits_and_nothing_that_fits_is_cheaper(
+    all_ways: list[Way], a_day: float, limit: float | None
+) -> None:
+    load = Load(a_day, max_latency_ms=limit)
+    best = cheapest(all_ways, load)
+    fitting = [way for way in all_ways if fits(way, load)]
+    assert (best is None) == (not fitting)
+    if best is not None:
+        assert all((monthly(best, load) or 0) <= (monthly(way, load) or 0) for way in fitting)
+        assert best.offered
+        assert best.measured is not None
+        assert limit is None or best.measured.latency_ms <= limit
+
+
+@given(ways(), pictures, st.floats(1, 10))
+def test_more_pictures_never_cost_less(way: Way, a_day: float, more: float) -> None:
+    if way.measured is not None:
+        assert (monthly(way, Load(a_day * more)) or 0) >= (monthly(way, Load(a_day)) or 0) * (1 - 1e-9)
+
+
+def test_a_million_pictures_by_hand() -> None:
+    instance = Way("i", "", 0.36, Measured(10, 100))
+    serverless = Way("s", "", None, Measured(10, 100), gb_second=0.00002, memory_gb=2)
+    assert instance.per_picture == pytest.approx(0.36 / 3600 / 10)
+    assert serverless.per_picture == pytest.approx(0.00002 * 2 * 0.1)
+    load = Load(100_000)
+    assert monthly(instance, load) == pytest.approx(0.36 * HOURS_A_MONTH)
+    assert monthly(serverless, load) == pytest.approx(100_000 * DAYS_A_MONTH * 0.000004)
+
+
+def test_serverless_wins_when_there_is_little_to_do_and_an_instance_when_there_is_much(deploy: Deploy) -> None:
+    measured = ("--throughput", "cpu=20,60", "--throughput", "serverless=10,120")
+    assert deploy("cost", "--json", *measured, "--pictures-per-day", "1000").json["cheapest"] == "serverless"
+    much = ("--pictures-per-day", "1000000", "--peak", "1")
+    assert deploy("cost", "--json", *measured, *much).json["cheapest"] == "cpu"
+    fast = deploy("cost", "--json", *measured, "--pictures-per-day", "1000", "--max-latency-ms", "100")
+    assert fast.json["cheapest"] == "cpu"
+    assert deploy("cost", "--json", *measured, "--max-latency-ms", "10").json["cheapest"] is None
+
+
+def test_what_aws_no_longer_offers_is_shown_and_never_the_answer(deploy: Deploy) -> None:
+    answer = deploy("cost", "--json", "--throughput", "eia=1000,1").json
+    assert answer["cheapest"] is None
+    original = {way["name"]: way for way in answer["ways"]}["original EI"]
+    assert original["per_hour"] == pytest.approx(0.102 + 0.12)
+    assert original["latency_ms"] == 80
+    assert original["per_million_pictures"] == pytest.approx(0.222 / 3600 * 0.08 * 1e6)
+
+
+def test_a_smoke_test_is_a_bench_result(deploy: Deploy, order: list[str], tmp_path: Path) -> None:
+    deploy("up", *order)
+    file = tmp_path / "smoke.json"
+    file.write_text(deploy("smoke", "--json").out)
+    cpu = deploy("cost", "--json", "--bench", file).json["ways"][0]
+    assert cpu["latency_ms"] == json.loads(file.read_text())["smoke"]["latency_ms"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--throughput", "cpu"),
+        ("--throughput", "cpu=fast"),
+        ("--throughput", "cpu=0"),
+        ("--throughput", "cpu=nan"),
+        ("--throughput", "moon=1"),
+        ("--instance-type", "cpu"),
+        ("--bench", "/nowhere"),
+        ("--plot", "plot.svg"),
+        ("--plot", "plot.gif", "--throughput", "cpu=1"),
+        ("--memory-mb", "1"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(deploy: Deploy, options: tuple[str, ...]) -> None:
+    assert deploy("cost", *options).code == 2
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_the_plot_is_a_picture(deploy: Deploy, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"plot.{suffix}"
+    assert deploy("cost", "--throughput", "cpu=20", "--throughput", "serverless=5", "--plot", path).code == 0
+    assert path.read_bytes()[:4] in (b"<?xm", b"\x89PNG", b"%PDF")
+
+
+def test_the_plot_goes_from_a_hundred_to_ten_million_pictures() -> None:
+    steps = loads(Load())
+    assert steps[0].pictures_a_day == pytest.approx(100)
+    assert steps[-1].pictures_a_day == pytest.approx(10_000_000)
+
+
+def product(usage: str, usd: str, **attributes: str) -> dict[str, Any]:
+    """A product of AWS's price list."""
+    dimensions = {"1": {"pricePerUnit": {"USD": usd}}}
+    about = {"usagetype": usage, "regionCode": "eu-west-1", **attributes}
+    return {"product": {"attributes": about}, "terms": {"OnDemand": {"1": {"priceDimensions": dimensions}}}}
+
+
+def test_live_asks_awss_price_list_for_the_region(cloud: Cloud, deploy: Deploy) -> None:
+    cloud.prices = [
+        product("EU-Train:ml.c6i.large", "9.9", instanceName="ml.c6i.large"),
+        product("EU-Host:ml.c6i.large", "0.115", instanceName="ml.c6i.large"),
+        product("EU-ServerlessInf:Mem-1GB", "0.00003", productFamily="ML Serverless"),
+    ]
+    answer = deploy("cost", "--json", "--live", "--throughput", "cpu=10").json
+    found = {way["name"]: way for way in answer["ways"]}
+    assert found["cpu"]["per_hour"] == 0.115
+    assert answer["prices"]["region"] == "eu-west-1"
+    assert found["graviton"]["per_hour"] is None
+    assert "ml.c7g.large" in answer["prices"]["note"]
+
+
+def test_the_price_table_is_dated_and_every_row_has_a_source() -> None:
+    prices = read_prices()
+    assert len(prices.as_of) == len("2026-11-23")
+    assert all(price.source and price.usd > 0 for price in prices.table.values())
+    assert "not checked" in prices.note

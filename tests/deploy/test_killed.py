@@ -1,0 +1,109 @@
+"""A process that is really killed, at every call that changes anything; then the same again, or `down`, ends clean."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.deploy.cloud import Cloud, Rule
+from tests.deploy.conftest import Deploy, Weights, ended, process
+from tests.deploy.leftovers import count, leftovers
+from tests.deploy.test_up import WRITES
+
+UPDATE_WRITES = [
+    "PutObject",
+    "CreateModel",
+    "CreateEndpointConfig",
+    "AddTags",
+    "UpdateEndpoint",
+    "DeleteEndpointConfig",
+    "DeleteModel",
+    "DeleteObject",
+]
+DOWN_WRITES = [
+    "DeregisterScalableTarget",
+    "DeleteEndpoint",
+    "DeleteEndpointConfig",
+    "DeleteModel",
+    "DeleteObject",
+    "DeleteLogGroup",
+]
+
+
+def killed(cloud: Cloud, operation: str, *arguments: str) -> None:
+    """Runs a command and kills it when AWS has done an operation and the command has not heard of it."""
+    rule = Rule(operation, hold=True, times=1)
+    cloud.rules.append(rule)
+    running = process(*arguments)
+    try:
+        assert rule.reached.wait(60), f"{operation} was never called"
+    finally:
+        running.kill()
+        ended(running)
+        rule.release.set()
+        cloud.rules.clear()
+
+
+@pytest.mark.parametrize("operation", ["HeadBucket", *WRITES, "DescribeEndpoint", "InvokeEndpoint"])
+class TestUp:
+    def test_killed_and_run_again_ends_in_service(
+        self, cloud: Cloud, deploy: Deploy, order: list[str], operation: str
+    ) -> None:
+        killed(cloud, operation, "up", *order)
+        again = deploy("up", *order)
+        assert again.code == 0, again
+        assert (count(cloud, "model"), count(cloud, "endpoint-config"), count(cloud, "endpoint")) == (1, 1, 1)
+        assert deploy("down", "--yes").code == 0
+        assert leftovers(cloud) == []
+
+    def test_killed_and_taken_down_leaves_nothing(
+        self, cloud: Cloud, deploy: Deploy, order: list[str], operation: str
+    ) -> None:
+        killed(cloud, operation, "up", *order)
+        down = deploy("down", "--yes")
+        assert down.code == 0, down
+        assert leftovers(cloud) == []
+
+
+@pytest.fixture
+def third(cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights) -> Iterator[list[str]]:
+    """An endpoint with one configuration kept back, and the options of an update that will remove that one."""
+    assert deploy("up", *order).code == 0
+    assert deploy("update", *order, "--model-dir", weights("second")).code == 0
+    yield [*order, "--model-dir", str(weights("third"))]
+    assert deploy("down", "--yes").code == 0
+    assert leftovers(cloud) == []
+
+
+@pytest.mark.parametrize("operation", UPDATE_WRITES)
+def test_a_killed_update_is_finished_by_the_next(
+    cloud: Cloud, deploy: Deploy, third: list[str], operation: str
+) -> None:
+    killed(cloud, operation, "update", *third)
+    again = deploy("update", "--json", *third)
+    assert again.code == 0, again
+    assert (count(cloud, "model"), count(cloud, "endpoint-config")) == (2, 2)
+    status = deploy("status", "--json").json
+    assert status["configuration"] == again.json["endpoint"]["configuration"]
+    assert status["kept_back"] != status["configuration"]
+
+
+@pytest.mark.parametrize("operation", DOWN_WRITES)
+def test_a_killed_down_is_finished_by_the_next(cloud: Cloud, deploy: Deploy, order: list[str], operation: str) -> None:
+    deploy("up", *order)
+    assert deploy("scale", "--max", "3", "--yes").code == 0
+    killed(cloud, operation, "down", "--yes")
+    assert deploy("down", "--yes").code == 0
+    assert leftovers(cloud) == []
+
+
+def test_these_are_all_the_steps(cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights) -> None:
+    deploy("up", *order)
+    assert list(dict.fromkeys(cloud.operations)) == WRITES
+    deploy("update", *order, "--model-dir", weights("second"))
+    cloud.calls.clear()
+    deploy("update", *order, "--model-dir", weights("third"))
+    assert list(dict.fromkeys(cloud.operations)) == UPDATE_WRITES
+    deploy("scale", "--max", "3", "--yes")
+    cloud.calls.clear()
+    deploy("down", "--yes")
+    assert list(dict.fromkeys(cloud.operations)) == DOWN_WRITES
