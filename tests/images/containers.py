@@ -64,7 +64,7 @@ class Buildah:
         while [ "$1" != -- ]; do mkdir -p "$root$2"; mount --bind --read-only "$1" "$root$2"; shift 2; done; shift
         mount -o remount,bind,ro "$root"
         mount -t proc proc "$root/proc"
-        mount --rbind /dev "$root/dev"
+        for tree in dev sys; do mount --rbind "/$tree" "$root/$tree"; done
         exec "$@"
     """
 
