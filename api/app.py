@@ -1,5 +1,9 @@
 """The wiring: `create_app(settings, endpoint)`. Nothing happens at import."""
 
+import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,6 +50,14 @@ def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
 
 
 def from_environment() -> FastAPI:
-    """What a worker process runs: settings and endpoint from the environment."""
+    """What a worker process runs: settings and endpoint from the environment; it ends with its supervisor."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     settings = Settings()
     return create_app(settings, connect(settings))
+
+
+def _end_with_parent() -> None:
+    """A supervisor that is killed outright tells nobody."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -25,6 +25,8 @@ def embedded_endpoint(model_dir: Path) -> Iterator[str]:
 
     A child that dies is started again on the same port; one that cannot even start raises EndpointUnavailable.
     """
+    if not SERVER.is_file():
+        raise EndpointUnavailable("No detector is installed here to embed: set DETECT_ENDPOINT_NAME.")
     child = _Child(model_dir)
     child.start()
     try:
@@ -51,6 +53,7 @@ class _Child:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+            _close(self._process)
 
     def _spawn(self) -> None:
         """Start the server and wait until it listens; its standard input tells it that we are gone."""
@@ -75,6 +78,7 @@ class _Child:
             status = self._process.wait()
             if self._stopping.is_set():
                 return
+            _close(self._process)
             pause = FIRST_PAUSE if time.monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
             log.error("The embedded endpoint ended with status %s; starting it again in %.1f s.", status, pause)
             self._stopping.wait(pause)
@@ -85,3 +89,8 @@ class _Child:
             self._spawn()
         except (EndpointUnavailable, OSError) as error:
             log.error("%s", error)
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        pipe.close()

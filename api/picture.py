@@ -143,8 +143,11 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Decoded and resized; a JPEG of at least twice the size is decoded at reduced scale."""
-    reduced = image.draft(None, size)
+    """Decoded and resized; a large JPEG is decoded at reduced scale, to no less than twice the size.
+
+    Decoded straight to the size, the aliases move boxes by up to 4 canvas pixels; this way they stay.
+    """
+    reduced = image.draft(None, (2 * size[0], 2 * size[1]))
     box = reduced[1] if reduced else (0, 0, *image.size)
     return _plain(image).resize(size, Image.Resampling.BILINEAR, box=box)
 

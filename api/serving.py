@@ -22,6 +22,7 @@ def serve(settings: Settings, console: Console) -> None:
 
     Raises InvalidSetting, and EndpointUnavailable where no endpoint can be asked.
     """
+    _ = settings.model  # a model that nobody describes stops the start before anything runs
     with ExitStack() as stack:
         if not settings.endpoint_name and not settings.embedded_url:
             url = stack.enter_context(embedded_endpoint(settings.model_dir))

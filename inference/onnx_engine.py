@@ -1,12 +1,15 @@
 """The engine for plain CPUs: an ONNX file of ours on OpenVINO. No MXNet anywhere on this path."""
 
 import os
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # else OpenVINO reports every import to a host
 import openvino
 
 import nms

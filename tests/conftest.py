@@ -20,6 +20,15 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def mxnet_python() -> Path:
+    """The interpreter of the environment that holds MXNet and GluonCV."""
+    python = ROOT / ".venv-mxnet" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("MXNet needs Python 3.11: no .venv-mxnet in this checkout")
+    return python
+
+
 @pytest.fixture
 def seed_endpoint() -> Iterator[SeedEndpoint]:
     """A SageMaker endpoint on loopback that keeps the seed's wire contract until told otherwise."""

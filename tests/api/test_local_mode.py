@@ -38,8 +38,8 @@ class Served:
 
     def end(self) -> None:
         self.client.close()
-        self.process.kill()
-        self.process.communicate()
+        self.process.terminate()
+        self.process.communicate(timeout=20)
 
 
 def children(pid: int) -> list[int]:
@@ -116,10 +116,14 @@ def test_a_signal_stops_gateway_and_embedded_endpoint(own: Served, ending: signa
     wait_for(lambda: not alive(child))
 
 
-def test_a_gateway_that_is_killed_leaves_no_endpoint_behind(own: Served) -> None:
-    child = own.child()
-    own.process.kill()
-    wait_for(lambda: not alive(child))
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_gateway_that_is_killed_leaves_no_process_behind(workers: str) -> None:
+    served = Served("--workers", workers)
+    left = children(served.process.pid)
+    assert len(left) >= int(workers)
+    served.process.kill()
+    wait_for(lambda: not any(command_line(pid) for pid in left))
+    served.end()
 
 
 def test_an_embedded_endpoint_that_is_killed_is_503_until_it_is_back(own: Served) -> None:

@@ -11,7 +11,6 @@ import pytest
 from tests.inference.running import (
     BUNDLED,
     INFERENCE,
-    MXNET_PYTHON,
     Running,
     drawn_picture,
     encoded,
@@ -20,13 +19,6 @@ from tests.inference.running import (
 )
 
 sys.path.insert(0, str(INFERENCE))  # the hooks import one another flat, as in the container
-
-
-@pytest.fixture(scope="session")
-def mxnet_python() -> Path:
-    if not MXNET_PYTHON.exists():
-        pytest.skip("MXNet needs Python 3.11: no .venv-mxnet in this checkout")
-    return MXNET_PYTHON
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,95 @@
+"""The promise of the whole line: the gateway answers what stock GluonCV finds in the picture that the model sees."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.local import embedded_endpoint
+from tests.api.gateway import gateway
+from tests.conftest import ROOT
+from tests.inference.running import BUNDLED
+from tests.inference.test_parity import SIZE, stock
+from tests.seed_endpoint import SeedEndpoint, reply
+
+HOPPER = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[httpx2.Client]:
+    """The local mode: the gateway and its embedded endpoint with the bundled detector."""
+    with embedded_endpoint(BUNDLED) as url, gateway(embedded_url=url) as client:
+        while client.get("/health/ready").status_code != 200:
+            pass
+        yield client
+
+
+@pytest.fixture
+def stock_gluoncv(
+    seed_endpoint: SeedEndpoint, mxnet_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[httpx2.Client]:
+    """The same gateway, with DETECT_ENDPOINT_NAME, before an endpoint where stock GluonCV looks at each canvas."""
+
+    def look(request: dict[str, Any]) -> Any:
+        (tmp_path / "canvas").write_bytes(base64.b64decode(request["image"], validate=True))
+        (answer,) = stock(mxnet_python, [tmp_path / "canvas"], request["short"])
+        return reply(answer)
+
+    seed_endpoint.script = look
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", seed_endpoint.url)
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    with gateway(endpoint_name="seed", input_size=SIZE, deadline_seconds=120) as client:
+        yield client
+
+
+def found(client: httpx2.Client, picture: Path, least: float) -> Any:
+    query = {"min_score": least}
+    return client.post("/detect", files={"image": picture.read_bytes()}, params=query).raise_for_status().json()
+
+
+def same(one: dict[str, Any], other: dict[str, Any], score: float, pixels: float) -> bool:
+    apart = max(abs(one["box"][side] - other["box"][side]) for side in one["box"])
+    return bool(one["label"] == other["label"] and abs(one["score"] - other["score"]) <= score and apart <= pixels)
+
+
+def assert_same(ours: Any, theirs: Any, least: float, score: float, pixels: float) -> None:
+    """What one side finds over `least`, the other finds too; a little under it counts for the other side."""
+    assert ours["image"] == theirs["image"]
+    for one, other in ((ours, theirs), (theirs, ours)):
+        for detection in one["detections"]:
+            if detection["score"] >= least + score:
+                assert any(same(detection, twin, score, pixels) for twin in other["detections"]), detection
+
+
+def test_local_mode_and_a_seed_endpoint_on_stock_gluoncv_give_the_same_boxes(
+    local: httpx2.Client, stock_gluoncv: httpx2.Client
+) -> None:
+    ours = found(local, HOPPER, 0.05)
+    assert ours["detections"][0]["score"] > 0.5
+    assert_same(ours, found(stock_gluoncv, HOPPER, 0.05), least=0.05, score=1e-3, pixels=1)
+
+
+def test_the_picture_of_the_original_post_gives_stock_gluoncvs_boxes(
+    local: httpx2.Client, stock_gluoncv: httpx2.Client, shared: Path
+) -> None:
+    picture = shared / "pictures" / "seed" / "messi.jpg"
+    ours = found(local, picture, 0.05)
+    assert (ours["image"]["width"], ours["image"]["height"]) == (770, 433)
+    assert_same(ours, found(stock_gluoncv, picture, 0.05), least=0.05, score=1e-3, pixels=1)
+
+
+@pytest.mark.parametrize("shape", ["landscape", "portrait"])
+def test_the_eight_orientations_of_one_photograph_give_the_same_boxes(
+    local: httpx2.Client, shared: Path, shape: str
+) -> None:
+    """Within 3 pixels of the canvas: the files were compressed one by one, so their pixels differ."""
+    folder = shared / "pictures" / "orientation"
+    upright, *turned = (found(local, folder / f"{shape.title()}_{number}.jpg", 0.05) for number in range(1, 9))
+    pixels = 3 * max(upright["image"]["width"], upright["image"]["height"]) / SIZE
+    for answer in turned:
+        assert_same(upright, answer, least=0.3, score=0.05, pixels=pixels)
