@@ -10,18 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.artifact import INFERENCE
 from tests.deploy import moto_side
 from tests.deploy.cloud import ACCOUNT, Cloud, Rule
 from tests.deploy.conftest import FAST, IMAGE, Deploy, ended, process
 from tests.deploy.container import REAL, ROOT
 from tests.deploy.leftovers import leftovers
 
-needs_inference = pytest.mark.skipif(not (INFERENCE / "server.py").exists(), reason="this checkout has no inference/")
 COMMAND = Path(sys.executable).parent / "detect-deploy"
 
 
-@needs_inference
 def test_up_and_smoke_and_down_with_the_artifact_that_was_really_packed(cloud: Cloud) -> None:
     cloud.plane.command = REAL
     deploy = f"{shlex.quote(str(COMMAND))} {{}} {shlex.join(FAST)}"
@@ -35,7 +32,6 @@ def test_up_and_smoke_and_down_with_the_artifact_that_was_really_packed(cloud: C
     assert (moto_side.roles(ACCOUNT), moto_side.buckets(ACCOUNT)) == ([], [])
 
 
-@needs_inference
 def test_a_model_that_the_real_container_cannot_load_is_explained_and_the_old_one_goes_on(
     cloud: Cloud, deploy: Deploy, tmp_path: Path
 ) -> None:

@@ -1,0 +1,57 @@
+"""One running stack at a time: a server looks for others among all processes."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conformance.stack import Stack, artifact, serve, wait_for_an_answer
+from tests.inference.running import BUNDLED, Running, drawn_picture, encoded, request_of, start_server
+
+
+class Served(NamedTuple):
+    """Our hooks on a stack, in a folder, running."""
+
+    stack: Stack
+    base: Path
+    running: Running
+
+
+def stack_named(name: str) -> Stack:
+    if "DETECT_TEST_STACKS" not in os.environ:
+        pytest.skip("the stacks of AWS's MXNet images are made by scripts/conformance, which runs these tests")
+    return Stack(name, Path(os.environ["DETECT_TEST_STACKS"]) / f"stack-{name}")
+
+
+@pytest.fixture(scope="module", params=["a", "b", "c"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Our hooks and the bundled detector on each stack, one after the other."""
+    stack = stack_named(request.param)
+    base = artifact(stack, tmp_path_factory.mktemp(stack.name))
+    with serve(stack, base) as running:
+        wait_for_an_answer(running, good())
+        yield Served(stack, base, running)
+
+
+@pytest.fixture(scope="module")
+def stack_c() -> Stack:
+    return stack_named("c")
+
+
+@pytest.fixture(scope="session")
+def onnx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Our own server with the same detector."""
+    with start_server(tmp_path_factory.mktemp("onnx"), "--model-dir", str(BUNDLED)) as running:
+        running.wait_until_ready()
+        yield running
+
+
+def good() -> str:
+    return request_of(encoded(drawn_picture(1)), 300)
+
+
+@pytest.fixture
+def good_request() -> str:
+    return good()

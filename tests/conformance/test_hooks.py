@@ -1,0 +1,71 @@
+"""Our hooks on the stacks of AWS's MXNet images, over real sockets."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import httpx2
+import pytest
+
+from tests.conformance.conftest import Served
+from tests.conformance.stack import end, serve, wait_for_an_answer
+from tests.inference.bad_requests import Bad, bad_requests
+from tests.inference.running import Running
+from tests.inference.test_parity import assert_same_boxes
+
+CASES = bad_requests()
+TOOLKITS_OWN = {"invalid UTF-8"}  # it decodes what is called JSON before a hook sees it, and fails in one line
+
+
+def test_a_good_picture_gives_the_boxes_of_the_onnx_engine(served: Served, onnx: Running, good_request: str) -> None:
+    theirs, ours = served.running.post(good_request), onnx.post(good_request)
+    assert theirs.headers["content-type"] == "application/json"
+    assert_same_boxes(ours.json(), theirs.json())
+
+
+@pytest.mark.parametrize("bad", CASES, ids=[bad.name for bad in CASES])
+def test_a_bad_request_is_refused_in_one_line_and_the_next_is_answered(
+    served: Served, onnx: Running, bad: Bad, good_request: str
+) -> None:
+    headers = {"content-type": bad.content_type, "accept": bad.accept}
+    refused = served.running.post(bad.body, headers=headers)
+    own = bad.name in TOOLKITS_OWN
+    assert refused.status_code == (500 if own else bad.status)
+    assert own or onnx.post(bad.body, headers=headers).text in refused.text
+    assert served.running.post(good_request).status_code == 200
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", None])
+def test_the_content_type_is_parsed(served: Served, good_request: str, content_type: str | None) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    assert served.running.post(good_request, headers=headers).status_code == 200
+
+
+def test_a_body_of_6_mb_is_read_and_one_of_7_mb_is_413(served: Served, good_request: str) -> None:
+    padded = good_request[:-1].ljust(6_000_000) + "}"
+    assert served.running.post(padded).status_code == 200
+    with suppress(httpx2.WriteError):  # the server may close the connection before it has read all
+        assert served.running.post(b"x" * 7_000_000).status_code == 413
+    assert served.running.post(good_request).status_code == 200
+
+
+def test_clients_at_once_all_get_the_same_answer(served: Served, good_request: str) -> None:
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(served.running.post, [good_request] * 20))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({json.dumps(answer.json()) for answer in answers}) == 1
+
+
+def test_no_worker_has_died_and_the_log_says_where_the_model_runs(served: Served) -> None:
+    log = served.running.log.read_text()
+    assert "runs on cpu(0): no Elastic Inference accelerator is attached" in log
+    assert "Backend worker process died" not in log
+
+
+def test_a_restart_serves_again(served: Served, good_request: str) -> None:
+    """The last of a stack's tests, since only one server may run."""
+    before = served.running.post(good_request).json()
+    end(served.running.process)
+    with serve(served.stack, served.base) as again:
+        wait_for_an_answer(again, good_request)
+        assert again.post(good_request).json() == before
