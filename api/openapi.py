@@ -5,6 +5,7 @@ from typing import Any
 
 from api import errors
 from api.errors import DetectError, problem
+from api.examples import DETECTIONS
 from api.schema import Problem
 
 PICTURE = {"type": "string", "format": "binary"}
@@ -22,24 +23,6 @@ DETECT_REQUEST: dict[str, Any] = {
         },
         **{f"image/{name}": {"schema": PICTURE} for name in ("jpeg", "png", "webp")},
     },
-}
-
-DETECTIONS = {
-    "request_id": "7f0c3a5e9b1d4c6f8a2e4d6c8b0a1f3e",
-    "model": {"name": "person", "version": "1"},
-    "image": {"width": 770, "height": 433, "format": "JPEG"},
-    "detections": [
-        {
-            "label": "person",
-            "class_id": 0,
-            "score": 0.981,
-            "box": {"x_min": 12.4, "y_min": 30.0, "x_max": 210.9, "y_max": 400.2},
-            "box_normalized": {"x_min": 0.016104, "y_min": 0.069284, "x_max": 0.273896, "y_max": 0.924249},
-        }
-    ],
-    "count": 1,
-    "parameters": {"min_score": 0.5, "labels": ["person"], "max_detections": 100},
-    "timing_ms": {"decode": 6.1, "queue": 0.2, "inference": 31.5, "total": 38.2},
 }
 
 EXAMPLES: tuple[DetectError, ...] = (

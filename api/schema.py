@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
+from api import examples
 from api.fit import Corners
 
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -112,6 +113,8 @@ class Limits(BaseModel):
 class ModelCard(Model):
     """What `GET /model` tells: the model, and what may be sent to it."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.MODEL]})
+
     limits: Limits
     formats: list[str]
 
@@ -128,6 +131,8 @@ class EndpointState(BaseModel):
 class Health(BaseModel):
     """The gateway's state; `status` is `ready` or `unavailable`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.HEALTH]})
+
     status: Literal["ready", "unavailable"]
     endpoint: EndpointState
     model: ModelRef
@@ -138,11 +143,15 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     """Whether pictures can be answered now."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ready"}]})
+
     status: Literal["ready", "unavailable"]
 
 
 class Alive(BaseModel):
     """The process answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "alive"}]})
 
     status: Literal["alive"] = "alive"
 

@@ -13,7 +13,7 @@ The old serving stacks hang on a message of more than one line, so no message he
 
 try:
     from sagemaker_inference.errors import BaseInferenceToolkitError
-except ImportError:  # our own server, and the toolkits before 1.5, have no such class
+except ImportError:  # our own server runs without the toolkit
 
     class BaseInferenceToolkitError(Exception):  # type: ignore[no-redef]
         """Carries a status to the client, as the toolkit's class of this name does."""

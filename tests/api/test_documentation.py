@@ -6,10 +6,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 
 from api import listing
 from api.errors import DetectError
-from api.schema import Detections, Problem
+from api.schema import Alive, Detections, Health, ModelCard, Problem, Readiness
 from tests.conftest import ROOT
 
 
@@ -52,6 +53,14 @@ def test_every_answer_of_detect_has_an_example_that_keeps_its_schema(openapi: di
     ]
     assert {problem.code for problem in shown} == codes() - {"not-found", "method-not-allowed"}
     assert all(str(problem.status) in responses for problem in shown)
+
+
+@pytest.mark.parametrize("answer", [Alive, Health, ModelCard, Readiness])
+def test_every_other_answer_has_an_example_that_keeps_its_schema(
+    openapi: dict[str, Any], answer: type[BaseModel]
+) -> None:
+    (example,) = openapi["components"]["schemas"][answer.__name__]["examples"]
+    answer.model_validate(example)
 
 
 def test_the_upload_is_described_so_that_swagger_shows_a_file_picker(openapi: dict[str, Any]) -> None:
