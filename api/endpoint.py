@@ -69,7 +69,7 @@ class SageMakerEndpoint:
 
     def state(self) -> EndpointState:
         """Ready means for the embedded endpoint that it answers a ping; SageMaker's is asked nothing."""
-        ready = self.embedded_url is None or _pings(self.embedded_url)
+        ready = self.embedded_url is None or answers(self.embedded_url, "/ping")
         return EndpointState(
             kind="embedded" if self.embedded_url else "sagemaker",
             name=self.name,
@@ -170,11 +170,12 @@ def _parse(body: bytes) -> EndpointAnswer:
     return answer
 
 
-def _pings(url: str) -> bool:
+def answers(url: str, path: str) -> bool:
+    """Whether a GET of this path is answered with 200 within two seconds."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=2)
     try:
-        connection.request("GET", "/ping")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

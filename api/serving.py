@@ -1,6 +1,5 @@
 """`detect-gateway serve`: the embedded endpoint, the workers, and the welcome."""
 
-import http.client
 import os
 import socket
 import threading
@@ -12,7 +11,7 @@ from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
 from api.app import create_app
-from api.endpoint import connect
+from api.endpoint import answers, connect
 from api.local import embedded_endpoint
 from api.settings import Settings
 
@@ -65,9 +64,9 @@ def _welcome(listening: socket.socket, console: Console) -> None:
     """Say where everything is, once it is true."""
     host, port = listening.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    while not _ready(host, port):
-        time.sleep(0.1)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    while not answers(url, "/health/ready"):
+        time.sleep(0.1)
     console.print(
         f"\nDetect Gateway is ready.\n"
         f"  Try-it page   {url}/\n"
@@ -77,14 +76,3 @@ def _welcome(listening: socket.socket, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _ready(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=2)
-    try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
