@@ -58,7 +58,8 @@ def test_the_least_score_decides_what_is_listed() -> None:
 
 def test_pictures_are_drawn_into_a_file_or_a_folder(folder: Path) -> None:
     run("detect", HOPPER, "--draw", folder / "out.png")
-    assert Image.open(folder / "out.png").size == (512, 600)
+    with Image.open(folder / "out.png") as drawn:
+        assert drawn.size == (512, 600)
     run("detect", HOPPER, folder / "scene.jpg", "--draw", folder / "drawn")
     assert {path.name for path in (folder / "drawn").iterdir()} == {"grace_hopper.jpg", "scene.jpg"}
 
