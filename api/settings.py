@@ -119,4 +119,5 @@ def _read_model(model_dir: Path) -> Model:
     try:
         return Model.model_validate_json((model_dir / "model.json").read_bytes())
     except (OSError, ValueError) as error:
-        raise InvalidSetting(f"{model_dir} holds no model.json that describes a model.") from error
+        wanted = "set DETECT_ENDPOINT_NAME, or DETECT_MODEL_DIR to a folder that has one"
+        raise InvalidSetting(f"There is no model.json in {model_dir}: {wanted}.") from error
