@@ -9,6 +9,7 @@ from typing import Any
 
 import codec
 import manifest
+import nms
 import picture
 
 loaded = {}  # type: dict[str, Any]
@@ -37,7 +38,7 @@ def input_fn(request_body: "bytes | bytearray | str", content_type: "str | None"
 
 def predict_fn(data: Any, model: Any) -> Any:
     """Return the picture's detections and who made them."""
-    return model(data), model.about
+    return nms.above(model(data), model.floor), model.about
 
 
 def output_fn(prediction: Any, accept: "str | None" = None) -> "tuple[str, str]":

@@ -7,7 +7,8 @@ from collections import namedtuple
 from errors import ModelNotUsable
 
 # input_size: N, pictures are fitted to N x N. mean, std: of RGB in shares of 255. network: GluonCV's name.
-Manifest = namedtuple("Manifest", "name version labels input_size mean std fit network")
+# score_floor: rows under it are not answered.
+Manifest = namedtuple("Manifest", "name version labels input_size mean std fit network score_floor")
 
 DEFAULTS = Manifest(
     name="detector",
@@ -18,6 +19,7 @@ DEFAULTS = Manifest(
     std=[0.229, 0.224, 0.225],
     fit="stretch",
     network="ssd_512_mobilenet1.0_coco",
+    score_floor=0.01,
 )
 
 # What the gateway calls them too.
@@ -30,6 +32,7 @@ VARIABLES = {
     "std": "DETECT_STD",
     "fit": "DETECT_FIT",
     "network": "DETECT_NETWORK",
+    "score_floor": "DETECT_SCORE_FLOOR",
 }
 
 
@@ -72,6 +75,8 @@ def check(manifest: Manifest) -> None:
         raise ModelNotUsable("input_size must be a whole number from 32 to 1024")
     if not manifest.labels or not all(isinstance(label, str) for label in manifest.labels):
         raise ModelNotUsable("labels must be a list of names")
+    if not isinstance(manifest.score_floor, (int, float)) or not 0 <= manifest.score_floor < 1:
+        raise ModelNotUsable("score_floor must be a number from 0 to below 1")
     for values in (manifest.mean, manifest.std):
         if len(values) != 3:
             raise ModelNotUsable("mean and std must be three numbers each")

@@ -3,13 +3,14 @@
 Runs on Python 3.6 and later. GluonCV is imported only where a network has to be built by its name.
 """
 
+import contextlib
 import glob
 import importlib.util
 import logging
 import os
 import threading
 from collections import namedtuple
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterator  # noqa: UP035  # Python 3.6
 
 import mxnet as mx
 import numpy as np
@@ -36,6 +37,7 @@ class MxnetDetector(mx.gluon.Block):
         super().__init__()
         self.network = network
         self.about = {"name": manifest.name, "version": manifest.version}
+        self.floor = manifest.score_floor
         self._mean, self._std = tuple(manifest.mean), tuple(manifest.std)
         self._size = manifest.input_size
         self._place = place
@@ -109,13 +111,18 @@ def build(model_dir: str, manifest: "Manifest", context: Any) -> Any:
     """
     symbols, params = (sorted(glob.glob(os.path.join(model_dir, end))) for end in ("*-symbol.json", "*.params"))
     path = params[0] if params and os.path.getsize(params[0]) else pretrained(manifest.network)
-    try:
-        if symbols:
-            return mx.gluon.SymbolBlock.imports(symbols[0], ["data"], path, ctx=context)
+    if not symbols:
         return zoo_network(manifest, path, context)
-    except ModelNotUsable:
-        raise
-    except Exception as exc:  # MXNet raises its own kind, with many lines, for anything wrong in a file
+    with reading(path):
+        return mx.gluon.SymbolBlock.imports(symbols[0], ["data"], path, ctx=context)
+
+
+@contextlib.contextmanager
+def reading(path: str) -> "Iterator[None]":
+    """Raise ModelNotUsable, in one line, for whatever MXNet says of a file of weights."""
+    try:
+        yield
+    except Exception as exc:  # its own kind, with many lines, and plain ones for what does not fit
         raise ModelNotUsable(f"{os.path.basename(path)} cannot be loaded") from exc
 
 
@@ -125,12 +132,13 @@ def zoo_network(manifest: "Manifest", params: str, context: Any) -> Any:
         from gluoncv import model_zoo
     except ImportError as exc:
         raise ModelNotUsable("GluonCV is not installed, and only symbol and params do without it") from exc
-    if manifest.network.endswith("_custom"):
-        network = model_zoo.get_model(manifest.network, classes=manifest.labels, pretrained_base=False)
+    classes = {"classes": manifest.labels} if manifest.network.endswith("_custom") else {}
+    try:
+        network = model_zoo.get_model(manifest.network, pretrained_base=False, **classes)
+    except ValueError as exc:
+        raise ModelNotUsable(f"GluonCV has no network {manifest.network}") from exc
+    with reading(params):
         network.load_parameters(params, ctx=context)
-        return network
-    network = model_zoo.get_model(manifest.network, pretrained_base=False)
-    network.load_parameters(params, ctx=context)
     return narrowed(network, manifest.labels)
 
 

@@ -23,6 +23,13 @@ def detections(scores: Any, boxes: Any, shape: "tuple[int, ...]") -> Detections:
     return Detections(shape, rows[:, :1], rows[:, 1:2], rows[:, 2:])
 
 
+def above(detections: Detections, floor: float) -> Detections:
+    """Leave out the rows under a score; none of those over it can have been suppressed by one of them."""
+    kept = detections.scores >= floor
+    shape, *columns = detections
+    return Detections(shape, *(np.where(kept, column, np.float32(-1)) for column in columns))
+
+
 def candidates(scores: Any, boxes: Any) -> "tuple[Any, Any, Any]":
     """Return ids, scores and boxes of the 400 best over the score floor, best first, earlier classes first."""
     of_class = np.asarray(scores).T

@@ -28,8 +28,9 @@ class OnnxDetector:
     A fixed size is up to twice as fast as an open one, and costs a second and memory to prepare.
     """
 
-    def __init__(self, path: str, about: "dict[str, Any]") -> None:
-        self.about = about
+    def __init__(self, path: str, manifest: Manifest) -> None:
+        self.about = {"name": manifest.name, "version": manifest.version}
+        self.floor = manifest.score_floor
         self._path = path
         self._core = openvino.Core()
         self._networks: dict[tuple[int, int] | None, openvino.InferRequest] = {}
@@ -39,12 +40,16 @@ class OnnxDetector:
 
     def __call__(self, picture: Any) -> Detections:
         """Detect in one picture, uint8 (H, W, 3), RGB; boxes in its pixels. Safe to call from many threads."""
+        return nms.detections(*self.candidates(picture), (1, 3, *picture.shape[:2]))
+
+    def candidates(self, picture: Any) -> "tuple[Any, Any]":
+        """Return what the network says of each anchor: scores (N, classes) without the background, boxes (N, 4)."""
         size = picture.shape[0], picture.shape[1]
         with self._lock:  # a network uses every core, so two at once would only be slower
             network = self._network(size)
             network.infer({"picture": picture[None]})
-            scores, boxes = (network.get_tensor(name).data[0] for name in ("scores", "boxes"))
-            return nms.detections(scores, boxes, (1, 3, *size))
+            scores, boxes = (network.get_tensor(name).data[0].copy() for name in ("scores", "boxes"))
+        return scores, boxes
 
     def prepare(self, size: "tuple[int, int]") -> None:
         """Compile for this picture size and run once, so that the first request is not slower than the next."""
@@ -84,7 +89,7 @@ def settings() -> "dict[str, Any]":
 def load(model_dir: str, manifest: Manifest) -> OnnxDetector:
     """Load and warm up the ONNX file of a model directory. Raises ModelNotUsable where it cannot be."""
     path = sorted(Path(model_dir).glob("*.onnx"))[0]
-    detector = OnnxDetector(str(path), {"name": manifest.name, "version": manifest.version})
+    detector = OnnxDetector(str(path), manifest)
     try:
         detector.prepare((manifest.input_size, manifest.input_size))
     except RuntimeError as exc:

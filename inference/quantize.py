@@ -1,0 +1,75 @@
+"""ONNX in float32 → ONNX in int8, calibrated on pictures like those that will come."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnxruntime import quantization
+from PIL import Image
+
+from onnx_graph import Array
+
+# A tensor's range leaves out the outermost of ten thousand values, which would cost the others precision.
+PERCENTILE = 99.99
+
+
+class Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """Hands the quantizer one picture after another."""
+
+    def __init__(self, files: list[Path], size: int) -> None:
+        self._files, self._size = files, size
+        self._next, self._end = 0, len(files)
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return len(self._files)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Hand out these pictures alone, until told otherwise."""
+        self._next, self._end = start_index, end_index
+
+    def get_next(self) -> dict[str, Array] | None:
+        """Return the next input of the network, None after the last."""
+        if self._next == self._end:
+            return None
+        self._next += 1
+        return {"picture": canvas(self._files[self._next - 1], self._size)[None]}
+
+
+def quantize(source: Path, target: Path, files: list[Path], size: int) -> None:
+    """Write the network with its convolutions in int8, weights per channel, ranges from these pictures at size x size.
+
+    Integers only where the time goes: decoding boxes from int8 would cost precision and win nothing.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # the quantizer tells of every picture
+        quantization.quantize_static(
+            str(source),
+            str(target),
+            Calibration(files, size),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method=quantization.CalibrationMethod.Percentile,
+            # Despite its name the stride is for every method: one picture's tensors in memory at a time, not all.
+            extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": 1},
+        )
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the JPEG and PNG files of a folder, by name. Raises OSError where there is none."""
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no JPEG or PNG")
+    return files
+
+
+def canvas(file: Path, size: int) -> Any:
+    """Read a picture as the gateway sends it: RGB, uint8, stretched to size x size."""
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB").resize((size, size)))
