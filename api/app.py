@@ -17,7 +17,7 @@ from api import routes
 from api.detect import Detector
 from api.endpoint import Endpoint, connect
 from api.errors import install_handlers
-from api.guard import BodyLimit, RequestId
+from api.guard import RequestId, Uploads
 from api.settings import Settings
 
 SUMMARY = "Post a picture, get the boxes of what is in it, in the coordinates of the picture sent."
@@ -41,7 +41,12 @@ def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
     app.state.settings, app.state.detector, app.state.started = settings, detector, time.monotonic()
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.upload_seconds)
+    app.add_middleware(
+        Uploads,
+        max_bytes=settings.max_body_bytes,
+        seconds=settings.upload_seconds,
+        held_bytes=settings.held_bytes,
+    )
     app.add_middleware(RequestId)
     install_handlers(app)
     app.include_router(routes.router)

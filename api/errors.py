@@ -25,7 +25,7 @@ Clients get `detail`, which is ours. The cause (`raise … from cause`) goes to 
 """
 
 import logging
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -33,6 +33,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
+
+Again = Literal["never", "once", "patiently"]
 
 
 class DetectError(Exception):
@@ -123,9 +125,18 @@ class EndpointAnswerInvalid(EndpointError):
 
 
 class EndpointUnavailable(EndpointError):
-    """The endpoint cannot be reached or does not take work now."""
+    """The endpoint cannot be reached or does not take work now.
+
+    `reached`: it may have worked on the picture all the same. `again`: how often trying again now can help.
+    """
 
     status, code, title, retryable = 503, "endpoint-unavailable", "The endpoint is not available", True
+
+    def __init__(
+        self, detail: str, *, retry_after: int | None = None, reached: bool = False, again: Again = "never"
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.reached, self.again = reached, again
 
 
 class DeadlineExceeded(DetectError):

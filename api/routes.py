@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response
 
 from api.detect import Detector
 from api.openapi import DETECT_REQUEST, DETECT_RESPONSES
-from api.render import RENDERINGS, choose
+from api.render import NATIVE, RENDERINGS, choose
 from api.schema import Alive, Detections, Health, Limits, ModelCard, ModelRef, Parameters, Readiness
 from api.settings import Settings
 from api.upload import read_upload
@@ -64,10 +64,12 @@ async def detect(
     Boxes are in pixels of the upright picture (EXIF orientation applied), clipped to it, the best first. `Accept:
     image/jpeg` or `image/png` answers with the picture and its boxes drawn.
     """
+    detector.load.admit()
     upload = await read_upload(request)
     found = await detector.detect(upload, wanted, request.state.request_id)
     media_type = choose(request.headers.get("accept", ""))
-    body = await detector.render(found, RENDERINGS[media_type])
+    rendering = RENDERINGS[media_type]
+    body = rendering(found) if media_type == NATIVE else await detector.draw(found, rendering)
     return Response(body, media_type=media_type, headers={"Server-Timing": _server_timing(found.answer)})
 
 

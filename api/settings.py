@@ -87,6 +87,22 @@ class Settings(BaseSettings):
     endpoint_calls: int = Field(64, ge=1, description="Endpoint calls in flight.")
     waiting_calls: int = Field(64, ge=0, description="Requests that may wait for an endpoint call; beyond that 429.")
 
+    decode_bytes: int = Field(
+        640 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Most memory that decoding takes at once, judged from the headers; who needs more waits.",
+    )
+    held_bytes: int = Field(
+        128 * 1024 * 1024,
+        ge=1024,
+        description="Most bytes of uploads that a process holds at once; beyond that 429.",
+    )
+    breaker_faults: int = Field(
+        5,
+        ge=1,
+        description="Endpoint faults in a row after which it is left alone for a while.",
+    )
+
     @field_validator("labels", "formats", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
