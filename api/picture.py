@@ -86,7 +86,7 @@ def admit(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: int)
         if width * height > max_pixels or max(width, height) > max_side:
             limits = f"at most {max_pixels} pixels and {max_side} a side are taken"
             raise PictureTooLarge(f"The picture is {width}×{height} pixels; {limits}.", width=width, height=height)
-        orientation, progressive = _orientation(image), "progressive" in image.info
+        orientation, progressive = _orientation(image, kind.name), "progressive" in image.info
     if scanned(kind.name, data, width * height):
         raise UndecodablePicture("The JPEG has more scans than a picture needs.")
     if orientation in LYING:
@@ -154,7 +154,9 @@ def _opened(data: bytes, format: str) -> Iterator[Image.Image]:
         raise UndecodablePicture(f"The file starts like {format.upper()}, and is damaged or cut short.") from error
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, format: str) -> int:
+    if format == "tiff":  # Pillow turns these by itself
+        return 1
     try:
         found = image.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF beside good pixels: the picture counts as upright
