@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Any, NoReturn, cast, Protocol
+from typing import Any, NoReturn, Protocol, cast
 from urllib.parse import urlsplit
 
 import boto3
