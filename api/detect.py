@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from api import picture as pictures
 from api.endpoint import Endpoint
-from api.errors import DeadlineExceeded, EndpointAnswerInvalid, InvalidParameter
+from api.errors import DeadlineExceeded, DetectError, EndpointAnswerInvalid, InvalidParameter
 from api.fit import FITS, Corners, Fit
 from api.load import Load, Memory, Pool, Spent
+from api.metrics import Metrics
 from api.picture import Picture
 from api.schema import (
     Box,
@@ -42,12 +43,14 @@ class Found:
 class Detector:
     """Pictures in, boxes out, for one model behind one endpoint."""
 
-    def __init__(self, settings: Settings, endpoint: Endpoint) -> None:
-        self.settings, self.endpoint, self.model = settings, endpoint, settings.model
+    def __init__(self, settings: Settings, endpoint: Endpoint, metrics: Metrics) -> None:
+        self.settings, self.endpoint, self.model, self.metrics = settings, endpoint, settings.model, metrics
         self.load = Load(settings.endpoint_calls + settings.waiting_calls)
         self._memory = Memory(settings.decode_bytes)
-        self._decodes = Pool("decode", settings.decodes, settings.waiting_decodes)
-        self._calls = Pool("endpoint", settings.endpoint_calls, settings.waiting_calls)
+        self._decodes = Pool("decode", settings.decodes, settings.waiting_decodes, metrics.waiting.labels("decode").set)
+        self._calls = Pool(
+            "endpoint", settings.endpoint_calls, settings.waiting_calls, metrics.waiting.labels("endpoint").set
+        )
 
     async def detect(self, upload: bytes, wanted: Parameters, request_id: str) -> Found:
         """The boxes of one upload, in pixels of its upright picture.
@@ -70,9 +73,10 @@ class Detector:
     async def _find(self, upload: bytes, wanted: Parameters, request_id: str) -> Found:
         clock, call = Clock(), Call(request_id, self.settings.deadline_seconds)
         picture, fit, canvas = await self._decodes.run(clock.timed("decode", lambda: self._canvas(upload)))
-        ask = clock.timed("inference", lambda: self.endpoint.invoke(canvas, self.model.input_size, call))
-        answer = await self._calls.run(ask, call.abandon)
+        answer = await self._calls.run(clock.timed("inference", lambda: self._ask(canvas, call)), call.abandon)
         self.load.learn(clock.spent)
+        self.metrics.detected(clock.spent, picture.width * picture.height)
+        self.metrics.limit.set(self.load.limit)
         found = detections(answer, fit, self.model, wanted)
         return Found(self._native(picture, found, wanted, request_id, clock), picture, call.ends_at)
 
@@ -92,6 +96,16 @@ class Detector:
         fit = FITS[self.model.fit](picture.width, picture.height, size)
         with self._memory.taken(picture.weight(size)):
             return picture, fit, pictures.canvas(picture, fit, size, settings.canvas_format)
+
+    def _ask(self, canvas: bytes, call: Call) -> EndpointAnswer:
+        failure = None
+        try:
+            return self.endpoint.invoke(canvas, self.model.input_size, call)
+        except DetectError as error:
+            failure = error
+            raise
+        finally:
+            self.metrics.called(failure, self.endpoint.breaker_state)
 
     def _drawn(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
         with self._memory.taken(found.picture.weight()):

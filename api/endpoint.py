@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.httpsession import get_cert_path
 from pydantic import ValidationError
 
-from api.breaker import Breaker
+from api.breaker import Breaker, State
 from api.errors import (
     Again,
     DeadlineExceeded,
@@ -47,7 +47,12 @@ class Endpoint(Protocol):
         ...
 
     def state(self) -> EndpointState:
-        """What is known of the endpoint; never costs an invocation."""
+        """What is known of the endpoint; never costs an invocation, and may block for a moment."""
+        ...
+
+    @property
+    def breaker_state(self) -> State:
+        """Whether calls are let pass."""
         ...
 
 
@@ -90,6 +95,11 @@ class SageMakerEndpoint:
             breaker=breaker,
             last_error=self.last_error,
         )
+
+    @property
+    def breaker_state(self) -> State:
+        """Closed, open or half-open."""
+        return self.breaker.state
 
     def _note(self, error: BaseException, call: Call, in_time: bool) -> None:
         if call.unwanted or not isinstance(error, DetectError):

@@ -1,10 +1,9 @@
-"""Admission: who and what gets in, and how much at once."""
+"""Uploads on their way in: how many bytes, how slowly, and whether anybody still waits for the answer."""
 
 import asyncio
-import re
 import time
+from collections.abc import Callable
 from typing import NoReturn
-from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,29 +12,6 @@ from api.errors import UploadTooLarge, UploadTooSlow
 from api.load import Held
 
 CALLER_GONE = "caller-gone"
-SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-
-
-class RequestId:
-    """ASGI middleware: every request has an id, the caller's own where it is sane, and every answer carries it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if SANE_ID.fullmatch(given) else uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            await send(message)
-
-        return await self.app(scope, receive, send_with_id)
 
 
 class Uploads:
@@ -45,8 +21,11 @@ class Uploads:
     have at most `held.most`. An answer that comes before the body was read closes the connection.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float, held_bytes: int) -> None:
-        self.app, self.max_bytes, self.seconds, self.held = app, max_bytes, seconds, Held(held_bytes)
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, seconds: float, held: Held, note_held: Callable[[int], None]
+    ) -> None:
+        self.app, self.max_bytes, self.seconds = app, max_bytes, seconds
+        self.held, self.note_held = held, note_held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -57,6 +36,7 @@ class Uploads:
             await upload.serve(self.app)
         finally:
             self.held.free(upload.bytes)
+            self.note_held(self.held.bytes)
 
 
 class _Upload:
@@ -102,6 +82,7 @@ class _Upload:
         message = await self._next()
         size = len(message.get("body", b""))
         self.bytes += size
+        self.scope["state"]["bytes_in"] = self.bytes
         self.limits.held.add(size)
         if self.bytes > self.limits.max_bytes:
             self._refuse()

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,24 +17,32 @@ T = TypeVar("T")
 class Pool:
     """Threads for blocking work with a bounded line before them; who finds it full gets 429 at once."""
 
-    def __init__(self, name: str, threads: int, waiting: int) -> None:
+    def __init__(self, name: str, threads: int, waiting: int, note: Callable[[int], object] = lambda _: None) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._places = threading.BoundedSemaphore(threads + waiting)
+        self._threads, self._most, self._inside = threads, threads + waiting, 0
+        self._lock, self._note = threading.Lock(), note
 
     async def run(self, work: Callable[[], T], abandon: Callable[[], None] = lambda: None) -> T:
         """The work's result. Where the caller gives up, `abandon` is called, so that the work ends early if it can.
 
         Raises Overloaded where no place is free, and whatever the work raises.
         """
-        if not self._places.acquire(blocking=False):
-            raise overloaded()
-        future = self._executor.submit(work)
-        future.add_done_callback(lambda _: self._places.release())
+        self._count(1)
+        future = self._executor.submit(copy_context().run, work)
+        future.add_done_callback(lambda _: self._count(-1))
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             abandon()
             raise
+
+    def _count(self, change: int) -> None:
+        """One more or one fewer inside; `note` hears how many of them wait. Raises Overloaded where none may come."""
+        with self._lock:
+            if self._inside + change > self._most:
+                raise overloaded()
+            self._inside += change
+            self._note(max(0, self._inside - self._threads))
 
     def close(self) -> None:
         """Let no more work in, and forget what waits."""

@@ -101,7 +101,7 @@ class Wire:
         except (failures.NewConnectionError, failures.ConnectTimeoutError, failures.ProxyError) as error:
             raise EndpointUnavailable("The endpoint cannot be reached.", retry_after=1, again="once") from error
         except failures.ReadTimeoutError as error:
-            raise DeadlineExceeded("The endpoint did not answer within the request's time budget.") from error
+            raise DeadlineExceeded("The endpoint did not answer in the time left for it.", reached=True) from error
         except (failures.HTTPError, OSError) as error:
             raise EndpointUnavailable("The connection to the endpoint broke.", retry_after=1, reached=True) from error
 
