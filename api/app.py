@@ -30,7 +30,7 @@ from api.logs import configure
 from api.metrics import Metrics
 from api.rates import Rates
 from api.settings import Settings
-from api.stopping import stop_softly
+from api.stopping import stop_softly, stop_with_parent
 from api.traces import instrument
 
 SUMMARY = "Post a picture, get the boxes of what is in it, in the coordinates of the picture sent."
@@ -69,6 +69,7 @@ def from_environment() -> FastAPI:
     """What a worker process runs: settings and endpoint from the environment; it ends with its supervisor."""
     settings = Settings()
     configure(settings.log_format, settings.log_level)
+    stop_with_parent()
     return create_app(settings, connect(settings))
 
 

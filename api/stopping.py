@@ -1,11 +1,25 @@
-"""SIGTERM: `/health/ready` says no at once, requests are taken for a moment more, then uvicorn ends in good order."""
+"""How it ends. SIGTERM: `/health/ready` says no at once, requests are taken for a moment more, then uvicorn stops."""
 
 import asyncio
+import multiprocessing
+import os
 import signal
 import threading
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from fastapi import FastAPI
+
+
+def stop_with_parent() -> None:
+    """End this worker when whoever started it is gone, however that came."""
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_outlive, args=(parent,), name="parent", daemon=True).start()
+
+
+def _outlive(parent: BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def stop_softly(app: FastAPI, drain_seconds: float) -> None:
