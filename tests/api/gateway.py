@@ -20,7 +20,12 @@ def gateway(**options: Any) -> Iterator[httpx2.Client]:
     """A client of a gateway with these settings, on a port that the system chose."""
     settings = Settings(_env_file=None, **options)
     config = uvicorn.Config(
-        create_app(settings, connect(settings)), port=0, http=Protocol, proxy_headers=False, log_level="warning"
+        create_app(settings, connect(settings)),
+        port=0,
+        http=Protocol,
+        proxy_headers=False,
+        server_header=False,
+        log_level="warning",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
