@@ -1,9 +1,5 @@
 """The wiring: `create_app(settings, endpoint)`. Nothing happens at import."""
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -21,7 +21,7 @@ from api.metrics import SHARED_FOLDER
 from api.protocol import Protocol
 from api.settings import Settings
 
-LINGER = 5  # seconds beyond the deadline that a stop waits for connections to end
+LINGER = 3  # seconds beyond upload and deadline that a stop waits for connections to end
 
 
 def serve(settings: Settings, console: Console) -> None:
@@ -62,7 +62,7 @@ def _configure(settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # create_app trusts the proxies that the settings name, and no others
-        timeout_graceful_shutdown=math.ceil(settings.deadline_seconds) + LINGER,
+        timeout_graceful_shutdown=math.ceil(settings.upload_seconds + settings.deadline_seconds) + LINGER,
     )
 
 
