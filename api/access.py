@@ -1,4 +1,4 @@
-"""ASGI middleware around everything: each request's id, its one log line, and its figures."""
+"""ASGI middleware around every request: its id, its one log line, its figures; and an answer to bugs of ours."""
 
 import logging
 import re
@@ -7,8 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.errors import Internal, problem_response
 from api.metrics import Metrics
 
 log = logging.getLogger("api.access")
@@ -71,3 +73,33 @@ class _Answer:
             MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
         self.bytes += len(message.get("body", b""))
         await self._send(message)
+
+
+class Bugs:
+    """ASGI middleware: what nobody expected becomes a problem too, inside the middleware that is around every answer.
+
+    Starlette's own place for that is outside of it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if begun:
+                raise
+            bug = Internal("This is a fault of ours, noted under the request's id.")
+            bug.__cause__ = error
+            await problem_response(Request(scope), bug)(scope, receive, send)

@@ -13,11 +13,11 @@ from fastapi_offline import FastAPIOffline
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import routes
-from api.access import Access
+from api.access import Access, Bugs
 from api.detect import Detector
 from api.door import Door
 from api.endpoint import Endpoint, connect
-from api.errors import Bugs, install_handlers
+from api.errors import install_handlers
 from api.guard import Uploads
 from api.headers import SecurityHeaders
 from api.keys import Keys

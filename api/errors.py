@@ -34,7 +34,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
@@ -253,33 +252,3 @@ async def _on_routing(request: Request, error: HTTPException) -> JSONResponse:
 
 def _method(error: HTTPException) -> str:
     return f"This path takes {(error.headers or {}).get('Allow', 'other methods')}."
-
-
-class Bugs:
-    """ASGI middleware: what nobody expected becomes a problem too, inside the middleware that is around every answer.
-
-    Starlette's own place for that is outside of it.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watched)
-        except Exception as error:
-            if begun:
-                raise
-            bug = Internal("This is a fault of ours, noted under the request's id.")
-            bug.__cause__ = error
-            await problem_response(Request(scope), bug)(scope, receive, send)

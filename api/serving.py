@@ -21,6 +21,7 @@ from api.metrics import SHARED_FOLDER
 from api.protocol import Protocol
 from api.settings import Settings
 
+IN_MEMORY = "/dev/shm"  # writable where a container's root is not
 LINGER = 3  # seconds beyond upload and deadline that a stop waits for connections to end
 
 
@@ -40,7 +41,8 @@ def serve(settings: Settings, console: Console) -> None:
             settings = settings.model_copy(update={"embedded_url": url})
         config = _configure(settings)
         if settings.workers > 1:
-            os.environ[SHARED_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="detect-metrics-"))
+            folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+            os.environ[SHARED_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="detect-metrics-", dir=folder))
         listening = config.bind_socket()
         threading.Thread(target=_welcome, args=(listening, console), daemon=True).start()
         _run(config, listening)
