@@ -1,63 +1,100 @@
 """The wiring: `create_app(settings, endpoint)`. Nothing happens at import."""
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import routes
+from api.access import Access, Bugs
 from api.detect import Detector
+from api.door import Door
 from api.endpoint import Endpoint, connect
 from api.errors import install_handlers
-from api.guard import BodyLimit, RequestId
+from api.guard import Uploads
+from api.headers import SecurityHeaders
+from api.keys import Keys
+from api.load import Held
+from api.logs import configure
+from api.metrics import Metrics
+from api.rates import Rates
 from api.settings import Settings
+from api.stopping import stop_softly, stop_with_parent
+from api.traces import instrument
 
 SUMMARY = "Post a picture, get the boxes of what is in it, in the coordinates of the picture sent."
 
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST"],
+    "allow_headers": ["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+    "expose_headers": ["Retry-After", "Server-Timing", "X-Request-ID"],
+}
+
 
 def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
-    """The gateway as an ASGI application that asks this endpoint."""
-    detector = Detector(settings, endpoint)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        detector.close()
-
+    """The gateway as an ASGI application that asks this endpoint. Raises InvalidSetting."""
+    metrics = Metrics()
+    detector = Detector(settings, endpoint, metrics)
     app: FastAPI = FastAPIOffline(
         title="Detect Gateway",
         summary=SUMMARY,
         version=version("detect-gateway"),
         root_path=settings.root_path,
-        lifespan=lifespan,
+        lifespan=_lifespan,
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
-    app.state.settings, app.state.detector, app.state.started = settings, detector, time.monotonic()
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.upload_seconds)
-    app.add_middleware(RequestId)
+    app.state.settings, app.state.detector, app.state.metrics = settings, detector, metrics
+    app.state.started, app.state.stopping = time.monotonic(), False
+    app.state.door = Door(Keys(settings.api_keys), _rates(settings), detector.load)
+    _surround(app, settings, metrics)
     install_handlers(app)
     app.include_router(routes.router)
     app.mount("/page", StaticFiles(directory=routes.PAGE), name="page")
+    app.state.end_traces = instrument(app) if settings.traces else lambda: None
     return app
 
 
 def from_environment() -> FastAPI:
     """What a worker process runs: settings and endpoint from the environment; it ends with its supervisor."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     settings = Settings()
+    configure(settings.log_format, settings.log_level)
+    stop_with_parent()
     return create_app(settings, connect(settings))
 
 
-def _end_with_parent() -> None:
-    """A supervisor that is killed outright tells nobody."""
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """The middleware, the innermost first."""
+    app.add_middleware(Bugs)
+    app.add_middleware(
+        Uploads,
+        max_bytes=settings.max_body_bytes,
+        seconds=settings.upload_seconds,
+        held=Held(settings.held_bytes),
+        note_held=metrics.held.set,
+    )
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Access, metrics=metrics)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+
+
+def _rates(settings: Settings) -> Rates:
+    redis = settings.redis_url.get_secret_value() if settings.redis_url else None
+    return Rates(settings.rate_per_key, settings.rate_per_address, redis)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    stop_softly(app, app.state.settings.drain_seconds)
+    yield
+    app.state.detector.close()
+    app.state.end_traces()

@@ -1,4 +1,4 @@
-"""The command line: `detect-gateway serve | detect | settings`."""
+"""The command line: `detect-gateway serve | detect | settings | key`."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ from rich.console import Console
 
 from api import asking, listing, serving
 from api.errors import DetectError, InvalidSetting
+from api.keys import Keys, new_key
 from api.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="A plain HTTP API for an object detector.")
@@ -33,9 +34,12 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 lets the system choose.")] = None,
     workers: Annotated[int | None, typer.Option(help="Gateway processes.")] = None,
     root_path: Annotated[str | None, typer.Option(help="Path prefix that a proxy in front strips.")] = None,
+    no_auth: Annotated[
+        bool | None, typer.Option("--no-auth", help="Let anybody in who reaches a public address.")
+    ] = None,
 ) -> None:
     """Start the gateway, with its embedded endpoint where DETECT_ENDPOINT_NAME names none."""
-    settings = _settings(host=host, port=port, workers=workers, root_path=root_path)
+    settings = _settings(host=host, port=port, workers=workers, root_path=root_path, no_auth=no_auth)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     serving.serve(settings, out)
 
@@ -69,6 +73,17 @@ def settings(
         sys.stdout.write(listing.as_markdown())
     else:
         out.print(listing.as_table(_settings()))
+
+
+@cli.command()
+def key(name: Annotated[str, typer.Argument(help="Whose key it is; letters, digits, dots and dashes.")]) -> None:
+    """Make an API key: the key for its owner, and the entry for DETECT_API_KEYS. The key is shown this once."""
+    made, entry = new_key(name)
+    try:
+        Keys([entry])
+    except ValueError:
+        _stop(f"{name!r} is no name for a key: at most 64 letters, digits, dots and dashes.")
+    sys.stdout.write(f"key    {made}\nentry  {entry}\n")
 
 
 def _settings(**options: object) -> Settings:

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from api import picture as pictures
 from api.endpoint import Endpoint
-from api.errors import DeadlineExceeded, EndpointAnswerInvalid, InvalidParameter
+from api.errors import DeadlineExceeded, DetectError, EndpointAnswerInvalid, InvalidParameter
 from api.fit import FITS, Corners, Fit
-from api.guard import Pool
+from api.load import Load, Memory, Pool, Spent
+from api.metrics import Metrics
 from api.picture import Picture
 from api.schema import (
     Box,
@@ -24,25 +26,31 @@ from api.schema import (
     Timing,
 )
 from api.settings import Settings
+from api.wire import Call
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A finished request: the native answer, and the picture that it is about."""
+    """A finished request: the native answer, the picture that it is about, and when its time is over."""
 
     answer: Detections
     picture: Picture
+    ends_at: float
 
 
 class Detector:
     """Pictures in, boxes out, for one model behind one endpoint."""
 
-    def __init__(self, settings: Settings, endpoint: Endpoint) -> None:
-        self.settings, self.endpoint, self.model = settings, endpoint, settings.model
-        self._decodes = Pool("decode", settings.decodes, settings.waiting_decodes)
-        self._calls = Pool("endpoint", settings.endpoint_calls, settings.waiting_calls)
+    def __init__(self, settings: Settings, endpoint: Endpoint, metrics: Metrics) -> None:
+        self.settings, self.endpoint, self.model, self.metrics = settings, endpoint, settings.model, metrics
+        self.load = Load(settings.endpoint_calls + settings.waiting_calls)
+        self._memory = Memory(settings.decode_bytes)
+        self._decodes = Pool("decode", settings.decodes, settings.waiting_decodes, metrics.waiting.labels("decode").set)
+        self._calls = Pool(
+            "endpoint", settings.endpoint_calls, settings.waiting_calls, metrics.waiting.labels("endpoint").set
+        )
 
     async def detect(self, upload: bytes, wanted: Parameters, request_id: str) -> Found:
         """The boxes of one upload, in pixels of its upright picture.
@@ -50,20 +58,27 @@ class Detector:
         Raises PictureError, UnsupportedPictureFormat, InvalidParameter, Overloaded, EndpointError, DeadlineExceeded.
         """
         self._check(wanted)
-        clock, size = Clock(), self.model.input_size
-        try:
-            async with asyncio.timeout(self.settings.deadline_seconds):
-                picture, fit, canvas = await self._decodes.run(clock.timed("decode", lambda: self._canvas(upload)))
-                ask = clock.timed("inference", lambda: self.endpoint.invoke(canvas, size, request_id))
-                answer = await self._calls.run(ask)
-        except TimeoutError as error:
-            raise DeadlineExceeded("The request's time budget is spent.") from error
-        found = detections(answer, fit, self.model, wanted)
-        return Found(self._native(picture, found, wanted, request_id, clock), picture)
+        with self.load.place():
+            async with _deadline(time.monotonic() + self.settings.deadline_seconds):
+                return await self._find(upload, wanted, request_id)
 
-    async def render(self, found: Found, rendering: Callable[[Found], bytes]) -> bytes:
-        """The answer's bytes; drawing decodes the picture again, so it takes a decoder's place."""
-        return await self._decodes.run(lambda: rendering(found))
+    async def draw(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
+        """The drawing's bytes, within the same deadline; it decodes the picture again, so it takes a decoder's place.
+
+        Raises Overloaded, DeadlineExceeded.
+        """
+        async with _deadline(found.ends_at):
+            return await self._decodes.run(lambda: self._drawn(found, drawing))
+
+    async def _find(self, upload: bytes, wanted: Parameters, request_id: str) -> Found:
+        clock, call = Clock(), Call(request_id, self.settings.deadline_seconds)
+        picture, fit, canvas = await self._decodes.run(clock.timed("decode", lambda: self._canvas(upload)))
+        answer = await self._calls.run(clock.timed("inference", lambda: self._ask(canvas, call)), call.abandon)
+        self.load.learn(clock.spent)
+        self.metrics.detected(clock.spent, picture.width * picture.height)
+        self.metrics.limit.set(self.load.limit)
+        found = detections(answer, fit, self.model, wanted)
+        return Found(self._native(picture, found, wanted, request_id, clock), picture, call.ends_at)
 
     def close(self) -> None:
         """Stop the threads."""
@@ -79,7 +94,22 @@ class Detector:
         settings, size = self.settings, self.model.input_size
         picture = pictures.admit(upload, settings.formats, settings.max_pixels, settings.max_side)
         fit = FITS[self.model.fit](picture.width, picture.height, size)
-        return picture, fit, pictures.canvas(picture, fit, size, settings.canvas_format)
+        with self._memory.taken(picture.weight(size)):
+            return picture, fit, pictures.canvas(picture, fit, size, settings.canvas_format)
+
+    def _ask(self, canvas: bytes, call: Call) -> EndpointAnswer:
+        failure = None
+        try:
+            return self.endpoint.invoke(canvas, self.model.input_size, call)
+        except DetectError as error:
+            failure = error
+            raise
+        finally:
+            self.metrics.called(failure, self.endpoint.breaker_state)
+
+    def _drawn(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
+        with self._memory.taken(found.picture.weight()):
+            return drawing(found)
 
     def _native(
         self, picture: Picture, found: list[Detection], wanted: Parameters, request_id: str, clock: "Clock"
@@ -93,6 +123,15 @@ class Detector:
             parameters=wanted,
             timing_ms=clock.timing(),
         )
+
+
+@asynccontextmanager
+async def _deadline(ends_at: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ends_at - time.monotonic()):
+            yield
+    except TimeoutError as error:
+        raise DeadlineExceeded("The request's time budget is spent.") from error
 
 
 def detections(answer: EndpointAnswer, fit: Fit, model: Model, wanted: Parameters) -> list[Detection]:
@@ -158,6 +197,11 @@ class Clock:
                 self._spent[stage] += time.perf_counter() - started
 
         return run
+
+    @property
+    def spent(self) -> Spent:
+        """Seconds so far."""
+        return Spent(**self._spent)
 
     def timing(self) -> Timing:
         """Milliseconds so far."""

@@ -2,48 +2,57 @@
 
 import base64
 import http.client
+import io
 import json
-import logging
+import random
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from itertools import count
+from typing import Any, NoReturn, Protocol, cast
 from urllib.parse import urlsplit
 
 import boto3
 import botocore
 import botocore.exceptions as aws
+import botocore.session
+import urllib3
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.config import Config
-from botocore.response import StreamingBody
+from botocore.httpsession import get_cert_path
 from pydantic import ValidationError
 
+from api.breaker import Breaker, State
 from api.errors import (
+    Again,
     DeadlineExceeded,
+    DetectError,
     EndpointAnswerInvalid,
-    EndpointError,
     EndpointFailed,
     EndpointUnavailable,
 )
 from api.schema import EndpointAnswer, EndpointState
 from api.settings import Settings
-
-log = logging.getLogger(__name__)
+from api.wire import Call, Wire
 
 EMBEDDED = "embedded"
 MAX_ANSWER_BYTES = 1024 * 1024
-# Faults that came before the endpoint took the picture: nothing can have been billed, so one more try is free.
-UNBILLED = (aws.EndpointConnectionError, aws.ConnectTimeoutError)
-UNBILLED_CODES = {"ThrottlingException"}
+BEFORE_SEND = "before-send.sagemaker-runtime.InvokeEndpoint"
 
 
 class Endpoint(Protocol):
     """Where canvases become rows of boxes."""
 
-    def invoke(self, canvas: bytes, size: int, request_id: str) -> EndpointAnswer:
+    def invoke(self, canvas: bytes, size: int, call: Call) -> EndpointAnswer:
         """The endpoint's answer for one size×size canvas; blocks. Raises EndpointError and DeadlineExceeded."""
         ...
 
     def state(self) -> EndpointState:
-        """What is known of the endpoint; never costs an invocation."""
+        """What is known of the endpoint; never costs an invocation, and may block for a moment."""
+        ...
+
+    @property
+    def breaker_state(self) -> State:
+        """Whether calls are let pass."""
         ...
 
 
@@ -53,77 +62,125 @@ class SageMakerEndpoint:
 
     client: Any
     name: str
+    wire: Wire
+    breaker: Breaker
     embedded_url: str | None = None
     last_error: str | None = None
 
-    def invoke(self, canvas: bytes, size: int, request_id: str) -> EndpointAnswer:
+    def invoke(self, canvas: bytes, size: int, call: Call) -> EndpointAnswer:
         """One InvokeEndpoint in the wire format of docs/api.md; blocks until the answer is whole."""
         body = json.dumps({"image": base64.b64encode(canvas).decode(), "short": size})
+        self.breaker.enter()
+        in_time = call.left > call.seconds / 2  # who came late cannot blame the endpoint for the deadline
         try:
-            answer = _parse(self._ask(body, request_id))
-        except EndpointError as error:
-            self.last_error = error.code
+            answer = _parse(self._ask(body, call))
+        except BaseException as error:
+            self._note(error, call, in_time)
             raise
+        self.breaker.success()
         self.last_error = None
         return answer
 
     def state(self) -> EndpointState:
-        """Ready means for the embedded endpoint that it answers a ping; SageMaker's is asked nothing."""
-        ready = self.embedded_url is None or answers(self.embedded_url, "/ping")
+        """Ready means that the breaker lets calls pass, and that the embedded endpoint, if it is that, answers a ping.
+
+        SageMaker's is asked nothing.
+        """
+        breaker = self.breaker.state
+        alive = self.embedded_url is None or answers(self.embedded_url, "/ping")
         return EndpointState(
             kind="embedded" if self.embedded_url else "sagemaker",
             name=self.name,
-            ready=ready,
+            ready=alive and breaker != "open",
+            breaker=breaker,
             last_error=self.last_error,
         )
 
-    def _ask(self, body: str, request_id: str, tries: int = 2) -> bytes:
+    @property
+    def breaker_state(self) -> State:
+        """Closed, open or half-open."""
+        return self.breaker.state
+
+    def _note(self, error: BaseException, call: Call, in_time: bool) -> None:
+        if call.unwanted or not isinstance(error, DetectError):
+            return self.breaker.neither()
+        self.last_error = error.code
+        return self.breaker.fault() if _is_fault(error, in_time) else self.breaker.neither()
+
+    def _ask(self, body: str, call: Call) -> bytes:
+        """The answer's bytes; asked again only where the endpoint cannot have taken, and billed, the picture."""
+        for tries in count():
+            try:
+                with self.wire.during(call):
+                    return self._invoke(body, call)
+            except EndpointUnavailable as error:
+                pause = _pause(error.again, tries)
+                if pause is None or pause > call.left or call.unwanted:
+                    raise
+            call.pause(pause)
+        raise AssertionError("count() has no end")
+
+    def _invoke(self, body: str, call: Call) -> bytes:
         try:
             answer = self.client.invoke_endpoint(
                 EndpointName=self.name,
                 ContentType="application/json",
                 Accept="application/json",
-                InferenceId=request_id,
+                InferenceId=call.request_id,
                 Body=body,
             )
-            return _read(answer["Body"])
-        except (aws.BotoCoreError, aws.ClientError, aws.HTTPClientError) as error:
-            if tries > 1 and _unbilled(error):
-                return self._ask(body, request_id, tries - 1)
+            content: bytes = answer["Body"].read()
+        except (aws.BotoCoreError, aws.ClientError) as error:
             _translate(error)
+        return content
 
 
 def connect(settings: Settings) -> SageMakerEndpoint:
     """The endpoint that the settings name, with one boto3 client for its whole life. Raises EndpointUnavailable."""
-    policy: dict[str, Any] = {
-        "connect_timeout": settings.connect_seconds,
-        "read_timeout": settings.deadline_seconds,
-        "max_pool_connections": settings.endpoint_calls,
-        "retries": {"total_max_attempts": 1, "mode": "standard"},  # ours alone: botocore's repeat billed calls
-    }
-    connect_to = partial(boto3.Session().client, "sagemaker-runtime")
+    core = botocore.session.get_session()
+    # Tries are ours alone: botocore would repeat calls that were billed.
+    once: dict[str, Any] = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
+    connect_to = partial(boto3.Session(botocore_session=core).client, "sagemaker-runtime")
     try:
         if settings.endpoint_name:
-            return SageMakerEndpoint(connect_to(config=Config(**policy)), settings.endpoint_name)
-        loopback = Config(**policy, signature_version=botocore.UNSIGNED, proxies={}, region_name="us-east-1")
-        client = connect_to(endpoint_url=settings.embedded_url, config=loopback)
-        return SageMakerEndpoint(client, EMBEDDED, settings.embedded_url)
+            client = connect_to(config=Config(**once))
+        else:
+            loopback = Config(**once, signature_version=botocore.UNSIGNED, region_name="us-east-1")
+            client = connect_to(endpoint_url=settings.embedded_url, config=loopback)
     except aws.BotoCoreError as error:
         _translate(error)
+    authorities = core.get_config_variable("ca_bundle") or get_cert_path(True)
+    wire = Wire(client.meta.endpoint_url, settings.connect_seconds, MAX_ANSWER_BYTES, authorities)
+    client.meta.events.register(BEFORE_SEND, partial(_send, wire))
+    embedded = None if settings.endpoint_name else settings.embedded_url
+    breaker = Breaker(settings.breaker_faults)
+    return SageMakerEndpoint(client, settings.endpoint_name or EMBEDDED, wire, breaker, embedded)
 
 
-def _read(stream: StreamingBody) -> bytes:
-    """All of the answer, up to a byte over the limit; botocore notices a cut only where the end is asked for."""
-    body = b""
-    for chunk in stream.iter_chunks(64 * 1024):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            break
-    return body
+def _send(wire: Wire, request: Any, **_: object) -> AWSResponse:
+    """What botocore calls instead of sending by itself."""
+    signed = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
+    reply = wire.send(request.method, request.url, signed, request.body)
+    headers = {name: value for name, value in reply.headers.items() if name.lower() != "content-length"}
+    raw = urllib3.HTTPResponse(io.BytesIO(reply.body), headers, reply.status, preload_content=False)
+    return AWSResponse(request.url, reply.status, cast(Any, HeadersDict(headers)), raw)
 
 
-def _unbilled(error: Exception) -> bool:
-    return isinstance(error, UNBILLED) or _code(error) in UNBILLED_CODES
+def _is_fault(error: DetectError, in_time: bool) -> bool:
+    """Whether it speaks against the endpoint; a picture that the model refuses, or a cold start, does not."""
+    if isinstance(error, EndpointFailed):
+        status = error.members.get("endpoint_status")
+        return not (isinstance(status, int) and 400 <= status < 500)
+    if isinstance(error, EndpointUnavailable):
+        return error.again != "patiently"
+    return in_time or not isinstance(error, DeadlineExceeded)
+
+
+def _pause(again: Again, tries: int) -> float | None:
+    """Seconds until the next try, a little by chance so that many do not come at once; None where there is none."""
+    if again == "never" or (again == "once" and tries):
+        return None
+    return min(2.0, 0.2 * 2.0**tries) * random.uniform(0.75, 1.25)
 
 
 def _code(error: Exception) -> str:
@@ -132,32 +189,33 @@ def _code(error: Exception) -> str:
 
 def _translate(error: Exception) -> NoReturn:
     """botocore's exceptions → ours; the only place."""
-    if isinstance(error, aws.ReadTimeoutError):
-        raise DeadlineExceeded("The endpoint did not answer within the request's time budget.") from error
     if isinstance(error, aws.ClientError) and _code(error) == "ModelError":
         status = error.response.get("OriginalStatusCode")
         raise EndpointFailed("The model behind the endpoint failed on this picture.", endpoint_status=status) from error
-    raise EndpointUnavailable(_reason(error), retry_after=5) from error
+    detail, retry_after, again = REFUSALS.get(_code(error)) or _ours(error)
+    raise EndpointUnavailable(detail, retry_after=retry_after, again=again) from error
 
 
-def _reason(error: Exception) -> str:
-    reasons = {
+REFUSALS: dict[str, tuple[str, int, Again]] = {
+    "ThrottlingException": ("The endpoint is throttled.", 1, "once"),
+    "ModelNotReadyException": ("The endpoint is still loading its model.", 5, "patiently"),
+    "ServiceUnavailable": ("The endpoint has no room for this request now.", 5, "never"),
+    "ValidationError": ("The endpoint does not exist, or refused the request.", 60, "never"),
+    "AccessDeniedException": ("The gateway may not call the endpoint.", 60, "never"),
+    "ExpiredTokenException": ("The gateway's AWS credentials have expired.", 60, "never"),
+    "UnrecognizedClientException": ("The gateway's AWS credentials are not valid.", 60, "never"),
+}
+
+
+def _ours(error: Exception) -> tuple[str, int, Again]:
+    """What is wrong on the gateway's own side, in words."""
+    details = {
         aws.NoRegionError: "No AWS region is configured for the endpoint.",
         aws.NoCredentialsError: "The gateway has no AWS credentials.",
         aws.CredentialRetrievalError: "The gateway could not get its AWS credentials.",
-        aws.EndpointConnectionError: "The endpoint cannot be reached.",
-        aws.ConnectTimeoutError: "The endpoint cannot be reached.",
     }
-    by_code = {
-        "ThrottlingException": "The endpoint is throttled.",
-        "ModelNotReadyException": "The endpoint is still loading its model.",
-        "ServiceUnavailable": "The endpoint has no room for this request now.",
-        "ValidationError": "The endpoint does not exist, or refused the request.",
-        "AccessDeniedException": "The gateway may not call the endpoint.",
-        "ExpiredTokenException": "The gateway's AWS credentials have expired.",
-    }
-    by_class = next((text for kind, text in reasons.items() if isinstance(error, kind)), None)
-    return by_class or by_code.get(_code(error), "The endpoint does not take requests now.")
+    detail = next((text for kind, text in details.items() if isinstance(error, kind)), None)
+    return detail or "The endpoint does not take requests now.", 60 if detail else 5, "never"
 
 
 def _parse(body: bytes) -> EndpointAnswer:

@@ -2,6 +2,8 @@
 
 DetectError
 ├── MalformedUpload             400  malformed-upload
+├── Unauthenticated             401  unauthenticated
+├── Forbidden                   403  forbidden
 ├── UploadTooSlow               408  upload-too-slow
 ├── UploadTooLarge              413  upload-too-large
 ├── UnsupportedPictureFormat    415  unsupported-picture-format
@@ -9,6 +11,7 @@ DetectError
 │   ├── UndecodablePicture      422  undecodable-picture
 │   └── PictureTooLarge         422  picture-too-large
 ├── InvalidParameter            422  invalid-parameter
+├── RateLimited                 429  rate-limited
 ├── Overloaded                  429  overloaded
 ├── EndpointError
 │   ├── EndpointFailed          502  endpoint-failed
@@ -25,7 +28,7 @@ Clients get `detail`, which is ours. The cause (`raise … from cause`) goes to 
 """
 
 import logging
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -34,17 +37,24 @@ from starlette.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
 
+Again = Literal["never", "once", "patiently"]
+
 
 class DetectError(Exception):
-    """A failure with a stable code; `detail` is a sentence for the caller, without secrets or foreign messages."""
+    """A failure with a stable code; `detail` is a sentence for the caller, without secrets or foreign messages.
+
+    `reached`: the endpoint may have worked on the picture all the same.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something broke on our side"
     retryable: ClassVar[bool] = False
+    reached: bool = False
 
-    def __init__(self, detail: str, *, retry_after: int | None = None, **members: Any) -> None:
+    def __init__(self, detail: str, *, retry_after: int | None = None, reached: bool = False, **members: Any) -> None:
         super().__init__(detail)
+        self.reached = self.reached or reached
         self.detail = detail
         self.members = members
         self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
@@ -54,6 +64,22 @@ class MalformedUpload(DetectError):
     """The body is neither multipart with one picture nor a picture."""
 
     status, code, title = 400, "malformed-upload", "The upload holds no picture that could be read"
+
+
+class Unauthenticated(DetectError):
+    """API keys are asked for, and none came."""
+
+    status, code, title = 401, "unauthenticated", "An API key is needed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers["WWW-Authenticate"] = "Bearer"
+
+
+class Forbidden(DetectError):
+    """The API key is not known."""
+
+    status, code, title = 403, "forbidden", "This API key is not accepted"
 
 
 class UploadTooSlow(DetectError):
@@ -98,6 +124,12 @@ class InvalidParameter(DetectError):
     status, code, title = 422, "invalid-parameter", "A parameter is out of range"
 
 
+class RateLimited(DetectError):
+    """The key, or the address, has asked too often of late."""
+
+    status, code, title, retryable = 429, "rate-limited", "Too many requests in this time", True
+
+
 class Overloaded(DetectError):
     """The queues are full."""
 
@@ -113,19 +145,23 @@ class EndpointError(DetectError):
 class EndpointFailed(EndpointError):
     """The model failed on this picture; `endpoint_status` is the status that its container gave."""
 
-    code, title = "endpoint-failed", "The model failed on this picture"
+    code, title, reached = "endpoint-failed", "The model failed on this picture", True
 
 
 class EndpointAnswerInvalid(EndpointError):
     """The endpoint's answer breaks the wire contract."""
 
-    code, title = "endpoint-answer-invalid", "The endpoint's answer makes no sense"
+    code, title, reached = "endpoint-answer-invalid", "The endpoint's answer makes no sense", True
 
 
 class EndpointUnavailable(EndpointError):
-    """The endpoint cannot be reached or does not take work now."""
+    """The endpoint cannot be reached or does not take work now; `again` is how often trying again can help."""
 
     status, code, title, retryable = 503, "endpoint-unavailable", "The endpoint is not available", True
+
+    def __init__(self, detail: str, *, again: Again = "never", **options: Any) -> None:
+        super().__init__(detail, **options)
+        self.again = again
 
 
 class DeadlineExceeded(DetectError):
@@ -170,16 +206,21 @@ def problem(error: DetectError, instance: str, request_id: str) -> dict[str, Any
 
 
 def problem_response(request: Request, error: DetectError) -> JSONResponse:
-    """The answer that a client gets, with the cause in the log."""
+    """The answer that a client gets; the cause goes to the request's log line, or whole where it is a bug of ours."""
+    request.state.code, request.state.detail = error.code, error.detail
     request_id = getattr(request.state, "request_id", "")
-    level = logging.ERROR if error.status >= 500 else logging.INFO
-    log.log(level, "%s %s: %s", request_id, error.code, error.detail, exc_info=error if error.status >= 500 else None)
-    return JSONResponse(
-        problem(error, request.url.path, request_id),
-        error.status,
-        headers={**error.headers, "X-Request-ID": request_id},
-        media_type="application/problem+json",
-    )
+    if error.__cause__:
+        request.state.cause = _cause(error.__cause__)
+    if isinstance(error, Internal):
+        log.error("bug", extra={"fields": {"request_id": request_id}}, exc_info=error)
+    body = problem(error, request.url.path, request_id)
+    return JSONResponse(body, error.status, headers=error.headers, media_type="application/problem+json")
+
+
+def _cause(error: BaseException) -> str:
+    """What happened underneath, in one short line; without the bytes that some exceptions quote."""
+    first = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {first}"[:300]
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -187,7 +228,6 @@ def install_handlers(app: FastAPI) -> None:
     app.exception_handler(DetectError)(_on_ours)
     app.exception_handler(RequestValidationError)(_on_parameter)
     app.exception_handler(HTTPException)(_on_routing)
-    app.exception_handler(Exception)(_on_bug)
 
 
 async def _on_ours(request: Request, error: DetectError) -> JSONResponse:
@@ -212,9 +252,3 @@ async def _on_routing(request: Request, error: HTTPException) -> JSONResponse:
 
 def _method(error: HTTPException) -> str:
     return f"This path takes {(error.headers or {}).get('Allow', 'other methods')}."
-
-
-async def _on_bug(request: Request, error: Exception) -> JSONResponse:
-    bug = Internal("This is a fault of ours, noted under the request's id.")
-    bug.__cause__ = error
-    return problem_response(request, bug)

@@ -1,126 +1,121 @@
-"""Admission: who and what gets in, and how much at once."""
+"""Uploads on their way in: how many bytes, how slowly, and whether anybody still waits for the answer."""
 
 import asyncio
-import re
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-from uuid import uuid4
+from typing import NoReturn
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import Overloaded, UploadTooLarge, UploadTooSlow
+from api.errors import UploadTooLarge, UploadTooSlow
+from api.load import Held
 
-T = TypeVar("T")
-SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-
-
-class RequestId:
-    """ASGI middleware: every request has an id, the caller's own where it is sane, and every answer carries it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if SANE_ID.fullmatch(given) else uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            await send(message)
-
-        return await self.app(scope, receive, send_with_id)
+CALLER_GONE = "caller-gone"
 
 
-class BodyLimit:
-    """ASGI middleware: a body has at most so many bytes, counted as they stream, and is in within so many seconds."""
+class Uploads:
+    """ASGI middleware: bodies come in within limits, and who hangs up frees what he held.
 
-    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float) -> None:
+    A body has at most `max_bytes`, counted as they stream, and is in within so many seconds; all that are held together
+    have at most `held.most`. An answer that comes before the body was read closes the connection.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, seconds: float, held: Held, note_held: Callable[[int], None]
+    ) -> None:
         self.app, self.max_bytes, self.seconds = app, max_bytes, seconds
+        self.held, self.note_held = held, note_held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        return await self.app(scope, _Counted(self, scope, receive), send)
+        upload = _Upload(self, scope, receive, send)
+        try:
+            await upload.serve(self.app)
+        finally:
+            self.held.free(upload.bytes)
+            self.note_held(self.held.bytes)
 
 
-class _Counted:
-    """One request's `receive`. Raises UploadTooLarge and UploadTooSlow into whoever reads the body."""
+class _Upload:
+    """One request's body. Raises UploadTooLarge, UploadTooSlow and Overloaded into whoever reads it."""
 
-    def __init__(self, limit: BodyLimit, scope: Scope, receive: Receive) -> None:
-        self.limit, self.receive = limit, receive
-        self.ends_at = time.monotonic() + limit.seconds
-        self.bytes, self.complete = 0, False
-        declared = Headers(scope=scope).get("content-length", "")
+    def __init__(self, limits: Uploads, scope: Scope, receive: Receive, send: Send) -> None:
+        self.limits, self.scope, self._receive, self._send = limits, scope, receive, send
+        self.ends_at = time.monotonic() + limits.seconds
+        self.bytes, self.complete = 0, asyncio.Event()
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
         self.declared = int(declared) if declared.isdecimal() else 0
-        self.asks_first = Headers(scope=scope).get("expect", "").lower() == "100-continue"
+        self.asks_first = headers.get("expect", "").lower() == "100-continue"
 
-    async def __call__(self) -> Message:
-        if self.complete:
-            return await self.receive()
-        if self.declared > self.limit.max_bytes:
-            await self._refuse()
+    async def serve(self, app: ASGIApp) -> None:
+        """Let the application answer, unless the caller goes away meanwhile."""
+        answering = asyncio.ensure_future(app(self.scope, self.receive, self.send))
+        leaving = asyncio.ensure_future(self._left())
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                self.scope["state"]["code"] = CALLER_GONE
+                answering.cancel()
+            await asyncio.wait({answering})
+        finally:
+            leaving.cancel()
+            answering.cancel()
+        if not answering.cancelled():
+            answering.result()
+
+    async def _left(self) -> None:
+        """Return when the caller is gone; nobody else asks once the body is complete."""
+        await self.complete.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def receive(self) -> Message:
+        """The next piece of the body."""
+        if self.complete.is_set():
+            await asyncio.Event().wait()  # until `_left` has seen the caller go
+        if self.declared > self.limits.max_bytes:
+            self._refuse()
         message = await self._next()
-        self.bytes += len(message.get("body", b""))
-        self.complete = not message.get("more_body", False)
-        if self.bytes > self.limit.max_bytes:
-            await self._refuse()
+        size = len(message.get("body", b""))
+        self.bytes += size
+        self.scope["state"]["bytes_in"] = self.bytes
+        self.limits.held.add(size)
+        if self.bytes > self.limits.max_bytes:
+            self._refuse()
         return message
+
+    async def send(self, message: Message) -> None:
+        """Before an early answer, read on for a moment: a client that is cut off while it sends never sees it."""
+        if message["type"] == "http.response.start" and not self.complete.is_set():
+            if not self.asks_first:
+                await self._drain()
+            if not self.complete.is_set():
+                MutableHeaders(scope=message)["Connection"] = "close"
+        await self._send(message)
 
     async def _next(self) -> Message:
         try:
             async with asyncio.timeout(self.ends_at - time.monotonic()):
-                return await self.receive()
+                message = await self._receive()
         except TimeoutError as error:
-            self.complete = True
-            raise UploadTooSlow(f"The body was not in within {self.limit.seconds:g} seconds.") from error
+            raise UploadTooSlow(f"The body was not in within {self.limits.seconds:g} seconds.") from error
+        if not message.get("more_body", False):
+            self.complete.set()
+        return message
 
-    async def _refuse(self) -> None:
-        if not self.asks_first:
-            await self._drain()
-        self.complete = True
-        raise UploadTooLarge(f"The body is over {self.limit.max_bytes} bytes.", max_body_bytes=self.limit.max_bytes)
+    def _refuse(self) -> NoReturn:
+        most = self.limits.max_bytes
+        raise UploadTooLarge(f"The body is over {most} bytes.", max_body_bytes=most)
 
     async def _drain(self) -> None:
-        """Read on for a moment: a client that is cut off while it sends never sees the answer."""
-        allowance = 4 * self.limit.max_bytes
+        allowance = 4 * self.limits.max_bytes
         try:
             async with asyncio.timeout(min(2.0, self.ends_at - time.monotonic())):
-                while not self.complete and allowance > 0:
-                    message = await self.receive()
-                    allowance -= len(message.get("body", b""))
-                    self.complete = not message.get("more_body", False)
-        except TimeoutError:
+                while not self.complete.is_set() and allowance > 0:
+                    allowance -= len((await self._next()).get("body", b""))
+        except (TimeoutError, UploadTooSlow):
             pass
-
-
-class Pool:
-    """Threads for blocking work with a bounded line before them; who finds it full gets 429 at once."""
-
-    def __init__(self, name: str, threads: int, waiting: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._places = threading.BoundedSemaphore(threads + waiting)
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """The work's result. A caller who gives up frees his place when the work ends, not before.
-
-        Raises Overloaded where no place is free, and whatever the work raises.
-        """
-        if not self._places.acquire(blocking=False):
-            raise Overloaded("More is being worked on than may wait. Try again in a second.", retry_after=1)
-        future = self._executor.submit(work)
-        future.add_done_callback(lambda _: self._places.release())
-        return await asyncio.wrap_future(future)
-
-    def close(self) -> None:
-        """Let no more work in, and forget what waits."""
-        self._executor.shutdown(wait=False, cancel_futures=True)

@@ -27,12 +27,15 @@ DETECT_REQUEST: dict[str, Any] = {
 
 EXAMPLES: tuple[DetectError, ...] = (
     errors.MalformedUpload("The form has 2 parts named image or file; it takes one."),
+    errors.Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY."),
+    errors.Forbidden("This API key is not known here."),
     errors.UploadTooSlow("The body was not in within 30 seconds."),
     errors.UploadTooLarge("The body is over 10485760 bytes.", max_body_bytes=10485760),
     errors.UnsupportedPictureFormat("This is GIF; taken are JPEG, PNG, WEBP.", detected="gif"),
     errors.UndecodablePicture("The file starts like JPEG, and is damaged or cut short."),
     errors.PictureTooLarge("The picture is 20000×20000 pixels; at most 40000000 are taken.", width=20000, height=20000),
     errors.InvalidParameter("Out of range: min_score.", parameters=["min_score"]),
+    errors.RateLimited("At most 60 per 1 minute for one key."),
     errors.Overloaded("More is being worked on than may wait. Try again in a second."),
     errors.EndpointFailed("The model behind the endpoint failed on this picture.", endpoint_status=500),
     errors.EndpointAnswerInvalid("The endpoint's answer breaks the wire contract."),
@@ -67,3 +70,7 @@ DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
     },
     **_problems(EXAMPLES),
 }
+
+KEY_RESPONSES = _problems(
+    tuple(one for one in EXAMPLES if isinstance(one, errors.Unauthenticated | errors.Forbidden | errors.RateLimited))
+)

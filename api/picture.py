@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageFont
 
+from api.anatomy import busywork, scanned
 from api.errors import PictureTooLarge, UndecodablePicture, UnsupportedPictureFormat
 from api.fit import Corners, Fit
 from api.formats import recognise
@@ -27,6 +28,11 @@ CANVAS_OPTIONS: dict[str, dict[str, int]] = {
     "jpeg": {"quality": 95, "subsampling": 0},
     "png": {"compress_level": 1},
 }
+# Measured at 40 megapixels with tests/bench/decode_memory.py: libwebp keeps two canvases beside ours.
+BYTES_PER_PIXEL = {"webp": 17}
+MOST_PROFILE_BYTES = 4 * 1024 * 1024
+AVERAGED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
+PROFILED = {"L", "RGB", "CMYK"}
 ORIENTATION = 0x0112
 UPRIGHT: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -46,13 +52,23 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class Picture:
-    """An admitted upload: its bytes, its format, its upright size in pixels, and its EXIF orientation (1 to 8)."""
+    """An admitted upload: its bytes, its format, its upright size in pixels, and its EXIF orientation (1 to 8).
+
+    `progressive` is a JPEG that is decoded whole whatever size is wanted of it.
+    """
 
     data: bytes
     format: str
     width: int
     height: int
     orientation: int
+    progressive: bool = False
+
+    def weight(self, size: int | None = None) -> int:
+        """Most bytes that decoding takes, for a canvas of this size or (None) for the whole picture."""
+        whole = self.width * self.height * BYTES_PER_PIXEL.get(self.format, 12)
+        drafted = self.format == "jpeg" and not self.progressive and size and min(self.width, self.height) >= 2 * size
+        return whole // 4 if drafted else whole
 
 
 def admit(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: int) -> Picture:
@@ -63,15 +79,19 @@ def admit(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: int)
     kind = recognise(data)
     if kind.name not in formats:
         raise UnsupportedPictureFormat(kind.refusal(formats), detected=kind.name)
+    if busywork(kind.name, data):
+        raise UndecodablePicture(f"The {kind.name.upper()} has more parts than a picture needs.")
     with _opened(data, kind.name) as image:
         width, height = image.size
         if width * height > max_pixels or max(width, height) > max_side:
             limits = f"at most {max_pixels} pixels and {max_side} a side are taken"
             raise PictureTooLarge(f"The picture is {width}×{height} pixels; {limits}.", width=width, height=height)
-        orientation = _orientation(image)
+        orientation, progressive = _orientation(image, kind.name), "progressive" in image.info
+    if scanned(kind.name, data, width * height):
+        raise UndecodablePicture("The JPEG has more scans than a picture needs.")
     if orientation in LYING:
         width, height = height, width
-    return Picture(data, kind.name, width, height, orientation)
+    return Picture(data, kind.name, width, height, orientation, progressive)
 
 
 def canvas(picture: Picture, fit: Fit, size: int, encoding: Literal["jpeg", "png"]) -> bytes:
@@ -82,7 +102,7 @@ def canvas(picture: Picture, fit: Fit, size: int, encoding: Literal["jpeg", "png
     drawn = (fit.drawn_width, fit.drawn_height)
     with _opened(picture.data, picture.format) as image:
         lying = drawn[::-1] if picture.orientation in LYING else drawn
-        upright = _turned(_flat(_shrunk(image, lying)), picture.orientation)
+        upright = _turned(_srgb(_shrunk(image, lying), image.info.get("icc_profile")), picture.orientation)
     if drawn != (size, size):
         sheet = Image.new("RGB", (size, size), PAD_GREY)
         sheet.paste(upright, (fit.left, fit.top))
@@ -93,7 +113,7 @@ def canvas(picture: Picture, fit: Fit, size: int, encoding: Literal["jpeg", "png
 def upright(picture: Picture) -> Image.Image:
     """The whole picture, upright, RGB. Raises UndecodablePicture."""
     with _opened(picture.data, picture.format) as image:
-        return _turned(_flat(_plain(image)), picture.orientation)
+        return _turned(_srgb(_plain(image), image.info.get("icc_profile")), picture.orientation)
 
 
 def annotate(picture: Picture, boxes: Sequence[tuple[str, Corners]], encoding: Literal["jpeg", "png"]) -> bytes:
@@ -134,7 +154,9 @@ def _opened(data: bytes, format: str) -> Iterator[Image.Image]:
         raise UndecodablePicture(f"The file starts like {format.upper()}, and is damaged or cut short.") from error
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, format: str) -> int:
+    if format == "tiff":  # Pillow turns these by itself
+        return 1
     try:
         found = image.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF beside good pixels: the picture counts as upright
@@ -153,22 +175,42 @@ def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Decoded to 8 bits a channel, in a mode whose channels can be averaged: L, LA, RGB, RGBA or CMYK."""
+    """Decoded, in a mode whose channels can be averaged: L, LA, RGB, RGBA, CMYK or 16-bit grey."""
     image.load()
-    if image.mode.startswith("I"):
-        return image.convert("I").point(lambda value: value / 256).convert("L")
-    if image.has_transparency_data:
+    if isinstance(image, ImageFile.ImageFile) and image.fp:
+        image.fp.close()  # libwebp's pixels lie there a second time
+    if image.mode == "P" and image.has_transparency_data:
         return image.convert("RGBA")
-    return image if image.mode in {"L", "RGB", "CMYK"} else image.convert("RGB")
+    return image if image.mode in AVERAGED else image.convert("RGB")
+
+
+def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """8-bit RGB as its ICC profile means it; what is transparent becomes white."""
+    image = _flat(image)
+    if profile and len(profile) <= MOST_PROFILE_BYTES and image.mode in PROFILED:
+        try:
+            source = ImageCms.getOpenProfile(io.BytesIO(profile))
+            if "sRGB" not in ImageCms.getProfileDescription(source):
+                return _converted(image, source)
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a damaged or foreign profile beside good pixels: they count as sRGB
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    return converted or image.convert("RGB")
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    """RGB; what is transparent becomes white."""
-    if image.mode != "RGBA":
-        return image.convert("RGB")
-    sheet = Image.new("RGBA", image.size, "white")
-    sheet.alpha_composite(image)
-    return sheet.convert("RGB")
+    """Without depth over 8 bits and without transparency."""
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda value: value / 256).convert("L")
+    if not image.mode.endswith("A"):
+        return image
+    sheet = Image.new(image.mode[:-1], image.size, "white")
+    sheet.paste(image if image.mode == "RGBA" else image.getchannel("L"), mask=image.getchannel("A"))
+    return sheet
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

@@ -6,13 +6,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Security
 from fastapi.responses import FileResponse, Response
+from fastapi.security import APIKeyHeader, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.detect import Detector
-from api.openapi import DETECT_REQUEST, DETECT_RESPONSES
-from api.render import RENDERINGS, choose
-from api.schema import Alive, Detections, Health, Limits, ModelCard, ModelRef, Parameters, Readiness
+from api.openapi import DETECT_REQUEST, DETECT_RESPONSES, KEY_RESPONSES
+from api.render import NATIVE, RENDERINGS, choose
+from api.schema import Alive, Detections, EndpointState, Health, Limits, ModelCard, ModelRef, Parameters, Readiness
 from api.settings import Settings
 from api.upload import read_upload
 
@@ -29,6 +31,23 @@ def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
+
+async def _admitted(request: Request) -> None:
+    await request.app.state.door.admit(request)
+
+
+async def _identified(request: Request) -> None:
+    await request.app.state.door.identify(request)
+
+
+async def _overhearing(request: Request) -> None:
+    request.app.state.door.overhear(request)
+
+
+KEYS = [
+    Security(APIKeyHeader(name="X-API-Key", scheme_name="X-API-Key", auto_error=False)),
+    Security(HTTPBearer(scheme_name="Bearer", auto_error=False)),
+]
 
 CurrentDetector = Annotated[Detector, Depends(_detector)]
 CurrentSettings = Annotated[Settings, Depends(_settings)]
@@ -54,6 +73,7 @@ def _parameters(
     response_model=Detections,
     responses=DETECT_RESPONSES,
     openapi_extra={"requestBody": DETECT_REQUEST},
+    dependencies=[*KEYS, Depends(_admitted)],
     tags=["detection"],
 )
 async def detect(
@@ -66,16 +86,31 @@ async def detect(
     """
     upload = await read_upload(request)
     found = await detector.detect(upload, wanted, request.state.request_id)
+    _tell(request, found.answer)
     media_type = choose(request.headers.get("accept", ""))
-    body = await detector.render(found, RENDERINGS[media_type])
+    rendering = RENDERINGS[media_type]
+    body = rendering(found) if media_type == NATIVE else await detector.draw(found, rendering)
     return Response(body, media_type=media_type, headers={"Server-Timing": _server_timing(found.answer)})
+
+
+def _tell(request: Request, answer: Detections) -> None:
+    """What the request's log line says of it."""
+    request.state.picture = answer.image.model_dump()
+    request.state.detections = answer.count
+    request.state.timing_ms = answer.timing_ms.model_dump()
 
 
 def _server_timing(answer: Detections) -> str:
     return ", ".join(f"{stage};dur={spent}" for stage, spent in answer.timing_ms)
 
 
-@router.get("/model", summary="What the model is, and what may be sent to it", tags=["detection"])
+@router.get(
+    "/model",
+    summary="What the model is, and what may be sent to it",
+    responses=KEY_RESPONSES,
+    dependencies=[*KEYS, Depends(_identified)],
+    tags=["detection"],
+)
 async def model(settings: CurrentSettings, detector: CurrentDetector) -> ModelCard:
     """Name, labels, input size, limits, formats."""
     limits = Limits(max_body_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels, max_side=settings.max_side)
@@ -90,7 +125,7 @@ async def model(settings: CurrentSettings, detector: CurrentDetector) -> ModelCa
 )
 async def health(request: Request, response: Response, detector: CurrentDetector) -> Health:
     """200 when pictures can be answered, 503 when not; never costs an invocation of the endpoint."""
-    state = await asyncio.to_thread(detector.endpoint.state)
+    state = await _state(request)
     response.status_code = 200 if state.ready else 503
     return Health(
         status="ready" if state.ready else "unavailable",
@@ -113,11 +148,31 @@ async def live() -> Alive:
     responses={503: {"model": Readiness, "description": "Pictures cannot be answered now"}},
     tags=["health"],
 )
-async def ready(response: Response, detector: CurrentDetector) -> Readiness:
+async def ready(request: Request, response: Response) -> Readiness:
     """200 when pictures can be answered, 503 when not; never costs an invocation of the endpoint."""
-    state = await asyncio.to_thread(detector.endpoint.state)
+    state = await _state(request)
     response.status_code = 200 if state.ready else 503
     return Readiness(status="ready" if state.ready else "unavailable")
+
+
+async def _state(request: Request) -> EndpointState:
+    """The endpoint's state; a gateway that is stopping is not ready whatever its endpoint says."""
+    state: EndpointState = await asyncio.to_thread(request.app.state.detector.endpoint.state)
+    return state.model_copy(update={"ready": False}) if request.app.state.stopping else state
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **KEY_RESPONSES},
+    dependencies=[*KEYS, Depends(_overhearing)],
+    tags=["health"],
+)
+async def metrics(request: Request) -> Response:
+    """Open to this machine itself; others need an API key."""
+    exposition = await asyncio.to_thread(request.app.state.metrics.exposition)
+    return Response(exposition, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/", include_in_schema=False)

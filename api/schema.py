@@ -125,6 +125,7 @@ class EndpointState(BaseModel):
     kind: Literal["embedded", "sagemaker"]
     name: str
     ready: bool
+    breaker: Literal["closed", "open", "half-open"] = "closed"
     last_error: str | None = None
 
 

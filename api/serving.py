@@ -1,19 +1,28 @@
 """`detect-gateway serve`: the embedded endpoint, the workers, and the welcome."""
 
+import math
 import os
 import socket
 import threading
 import time
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
 import uvicorn
 from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
+from api import logs
 from api.app import create_app
 from api.endpoint import answers, connect
+from api.errors import InvalidSetting
 from api.local import embedded_endpoint
+from api.metrics import SHARED_FOLDER
+from api.protocol import Protocol
 from api.settings import Settings
+
+IN_MEMORY = "/dev/shm"  # writable where a container's root is not
+LINGER = 3  # seconds beyond upload and deadline that a stop waits for connections to end
 
 
 def serve(settings: Settings, console: Console) -> None:
@@ -22,12 +31,18 @@ def serve(settings: Settings, console: Console) -> None:
     Raises InvalidSetting, and EndpointUnavailable where no endpoint can be asked.
     """
     _ = settings.model  # a model that nobody describes stops the start before anything runs
+    if settings.open_to_all:
+        raise InvalidSetting(f"{settings.host} is a public address: set DETECT_API_KEYS, or say --no-auth.")
+    logs.configure(settings.log_format, settings.log_level)
     with ExitStack() as stack:
         if not settings.endpoint_name and not settings.embedded_url:
             url = stack.enter_context(embedded_endpoint(settings.model_dir))
             os.environ["DETECT_EMBEDDED_URL"] = url  # for the workers
             settings = settings.model_copy(update={"embedded_url": url})
         config = _configure(settings)
+        if settings.workers > 1:
+            folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+            os.environ[SHARED_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="detect-metrics-", dir=folder))
         listening = config.bind_socket()
         threading.Thread(target=_welcome, args=(listening, console), daemon=True).start()
         _run(config, listening)
@@ -42,9 +57,14 @@ def _configure(settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        log_level=settings.log_level,
-        access_log=settings.log_level == "debug",
         root_path=settings.root_path,
+        http=Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # create_app trusts the proxies that the settings name, and no others
+        timeout_graceful_shutdown=math.ceil(settings.upload_seconds + settings.deadline_seconds) + LINGER,
     )
 
 

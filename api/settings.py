@@ -1,17 +1,22 @@
 """Settings: environment variables DETECT_… or a .env file. A field's description is its documentation."""
 
 import os
+import re
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.errors import InvalidSetting
+from api.keys import Keys
+from api.rates import parse_rate
 from api.schema import Model
 
 INFERENCE = Path(__file__).resolve().parent.parent / "inference"
+ORIGIN = re.compile(r"https?://[^\s/?#*]+")
 FORMATS = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
 
 
@@ -27,6 +32,36 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Gateway processes.")
     root_path: str = Field("", description="Path prefix that a proxy in front strips, such as `/vision`.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Logs as plain lines, or as JSON objects.")
+    traces: bool = Field(False, description="Send OpenTelemetry traces; needs the extra `telemetry`.")
+    drain_seconds: float = Field(
+        1,
+        ge=0,
+        description="After SIGTERM, time in which `/health/ready` says no and requests are still taken.",
+    )
+
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="API keys, separated by commas, as `detect-gateway key NAME` prints them. Unset: all may in.",
+    )
+    no_auth: bool = Field(
+        False,
+        description="Start on a public address although no API key is asked for, as `--no-auth` does.",
+    )
+    rate_per_key: str | None = Field(None, description="Most requests of one API key, such as `600/minute`.")
+    rate_per_address: str | None = Field(None, description="Most requests of one client address, such as `60/minute`.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Where rates are counted for all workers and replicas. Unset: in each worker's memory.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks, separated by commas, whose `X-Forwarded-…` headers are believed.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins, separated by commas, whose pages may ask. Unset: none but the gateway's own.",
+    )
 
     endpoint_name: str | None = Field(
         None,
@@ -87,7 +122,23 @@ class Settings(BaseSettings):
     endpoint_calls: int = Field(64, ge=1, description="Endpoint calls in flight.")
     waiting_calls: int = Field(64, ge=0, description="Requests that may wait for an endpoint call; beyond that 429.")
 
-    @field_validator("labels", "formats", mode="before")
+    decode_bytes: int = Field(
+        640 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Most memory that decoding takes at once, judged from the headers; who needs more waits.",
+    )
+    held_bytes: int = Field(
+        128 * 1024 * 1024,
+        ge=1024,
+        description="Most bytes of uploads that a process holds at once; beyond that 429.",
+    )
+    breaker_faults: int = Field(
+        5,
+        ge=1,
+        description="Endpoint faults in a row after which it is left alone for a while.",
+    )
+
+    @field_validator("labels", "formats", "api_keys", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -98,6 +149,31 @@ class Settings(BaseSettings):
         if unknown := set(formats) - set(FORMATS):
             raise ValueError(f"unknown format {', '.join(sorted(unknown))}; known are {', '.join(FORMATS)}")
         return formats
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        Keys(entries)
+        return entries
+
+    @field_validator("rate_per_key", "rate_per_address")
+    @classmethod
+    def _rate(cls, rate: str | None) -> str | None:
+        if rate:
+            parse_rate(rate)
+        return rate
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _explicit(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [origin for origin in origins if not ORIGIN.fullmatch(origin)]:
+            raise ValueError(f"{wrong[0]} is no origin such as https://app.example.org")
+        return origins
+
+    @property
+    def open_to_all(self) -> bool:
+        """Whether others than this machine could ask, and nobody is asked for a key."""
+        return not (self.api_keys or self.no_auth or _is_loopback(self.host))
 
     @cached_property
     def model(self) -> Model:
@@ -113,6 +189,13 @@ class Settings(BaseSettings):
             "min_score": self.min_score,
         }
         return described.model_copy(update={name: value for name, value in chosen.items() if value is not None})
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _read_model(model_dir: Path) -> Model:

@@ -40,6 +40,7 @@ class SeedEndpoint:
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.peers: list[object] = []
         self.script: Callable[[dict[str, Any]], Answer] = lambda _: reply(answer())
         self.on_socket: Callable[[socket.socket], None] | None = None
 
@@ -72,6 +73,7 @@ class SeedEndpoint:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 endpoint.requests.append(request)
                 endpoint.headers.append(dict(self.headers))
+                endpoint.peers.append(self.client_address)
                 if endpoint.on_socket:
                     endpoint.on_socket(self.connection)
                     self.close_connection = True

@@ -11,6 +11,7 @@ import uvicorn
 
 from api.app import create_app
 from api.endpoint import connect
+from api.protocol import Protocol
 from api.settings import Settings
 
 
@@ -18,7 +19,14 @@ from api.settings import Settings
 def gateway(**options: Any) -> Iterator[httpx2.Client]:
     """A client of a gateway with these settings, on a port that the system chose."""
     settings = Settings(_env_file=None, **options)
-    config = uvicorn.Config(create_app(settings, connect(settings)), port=0, log_level="warning")
+    config = uvicorn.Config(
+        create_app(settings, connect(settings)),
+        port=0,
+        http=Protocol,
+        proxy_headers=False,
+        server_header=False,
+        log_level="warning",
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -107,7 +107,13 @@ def test_a_page_loads_nothing_from_another_host(client: httpx2.Client, path: str
 def test_health_model_and_liveness_say_what_they_promise(client: httpx2.Client) -> None:
     health = client.get("/health").raise_for_status().json()
     assert health["status"] == "ready"
-    assert health["endpoint"] == {"kind": "sagemaker", "name": "seed", "ready": True, "last_error": None}
+    assert health["endpoint"] == {
+        "kind": "sagemaker",
+        "name": "seed",
+        "ready": True,
+        "breaker": "closed",
+        "last_error": None,
+    }
     assert health["uptime_seconds"] >= 0
     assert client.get("/health/live").json() == {"status": "alive"}
     assert client.get("/health/ready").json() == {"status": "ready"}

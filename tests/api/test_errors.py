@@ -249,7 +249,6 @@ def test_an_answer_that_breaks_the_contract_is_502(
     ("code", "status", "calls"),
     [
         ("ThrottlingException", 400, 2),
-        ("ModelNotReadyException", 429, 1),
         ("ServiceUnavailable", 503, 1),
         ("InternalFailure", 500, 1),
         ("InternalDependencyException", 530, 1),

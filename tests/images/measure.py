@@ -9,8 +9,9 @@ from tests.images.containers import ENDPOINT, GATEWAY, LOOPBACK, TOOLS, Images, 
 
 STARTS = 3
 # image → the variable that names its port, its health check's path, and what else it needs to start
+ANY = {"DETECT_ENDPOINT_NAME": "any", "DETECT_NO_AUTH": "true", "AWS_DEFAULT_REGION": "us-east-1"}
 CASES = {
-    GATEWAY: ("DETECT_PORT", "/health/live", {"DETECT_ENDPOINT_NAME": "any", "AWS_DEFAULT_REGION": "us-east-1"}),
+    GATEWAY: ("DETECT_PORT", "/health/live", ANY),
     ENDPOINT: ("SAGEMAKER_BIND_TO_PORT", "/ping", {}),
 }
 

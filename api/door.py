@@ -1,0 +1,68 @@
+"""Who may in: an API key where keys are on, not too often, and not when the house is full."""
+
+import ipaddress
+
+from starlette.requests import Request
+
+from api.errors import Forbidden, Unauthenticated
+from api.keys import Keys
+from api.load import Load
+from api.rates import Rates, neighbourhood
+
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+class Door:
+    """Asked before a request's body is read."""
+
+    def __init__(self, keys: Keys, rates: Rates, load: Load) -> None:
+        self._keys, self._rates, self._load = keys, rates, load
+
+    async def admit(self, request: Request) -> None:
+        """Let a caller in. Raises Unauthenticated, Forbidden, RateLimited, Overloaded."""
+        await self._rates.count("address", neighbourhood(_address(request)))
+        if name := self._named(request):
+            await self._rates.count("key", name)
+        self._load.admit()
+
+    async def identify(self, request: Request) -> None:
+        """Let a caller ask what costs nothing. Raises Unauthenticated, Forbidden, RateLimited."""
+        await self._rates.count("address", neighbourhood(_address(request)))
+        self._named(request)
+
+    def overhear(self, request: Request) -> None:
+        """Let an operator read figures: with a key, or from this machine and not through a proxy on it."""
+        if not (_is_local(request) and not _given(request)):
+            self._named(request, needed=True)
+
+    def _named(self, request: Request, needed: bool = False) -> str | None:
+        if not self._keys and not needed:
+            return None
+        key = _given(request)
+        if key is None:
+            raise Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY.")
+        name = self._keys.owner(key)
+        if name is None:
+            raise Forbidden("This API key is not known here.")
+        request.state.key = name
+        return name
+
+
+def _given(request: Request) -> str | None:
+    if key := request.headers.get("x-api-key"):
+        return key
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" and key.strip() else None
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _is_local(request: Request) -> bool:
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(_address(request)).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,153 @@
+"""How much at once: places that are few, memory that is bounded, and a limit that learns from how long things wait."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import TypeVar
+
+from api.errors import Overloaded
+
+T = TypeVar("T")
+
+
+class Pool:
+    """Threads for blocking work with a bounded line before them; who finds it full gets 429 at once."""
+
+    def __init__(self, name: str, threads: int, waiting: int, note: Callable[[int], object] = lambda _: None) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads, self._most, self._inside = threads, threads + waiting, 0
+        self._lock, self._note = threading.Lock(), note
+
+    async def run(self, work: Callable[[], T], abandon: Callable[[], None] = lambda: None) -> T:
+        """The work's result. Where the caller gives up, `abandon` is called, so that the work ends early if it can.
+
+        Raises Overloaded where no place is free, and whatever the work raises.
+        """
+        self._count(1)
+        future = self._executor.submit(copy_context().run, work)
+        future.add_done_callback(lambda _: self._count(-1))
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            abandon()
+            raise
+
+    def _count(self, change: int) -> None:
+        """One more or one fewer inside; `note` hears how many of them wait. Raises Overloaded where none may come."""
+        with self._lock:
+            if self._inside + change > self._most:
+                raise overloaded()
+            self._inside += change
+            self._note(max(0, self._inside - self._threads))
+
+    def close(self) -> None:
+        """Let no more work in, and forget what waits."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Memory:
+    """Bytes that may be in use at once; who wants more waits until others have given theirs back."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._used, self._change = most, 0, threading.Condition()
+
+    @contextmanager
+    def taken(self, wanted: int) -> Iterator[None]:
+        """Hold so many bytes, or all there are where it wants more than that; blocks."""
+        wanted = min(wanted, self._most)
+        with self._change:
+            self._change.wait_for(lambda: self._used + wanted <= self._most)
+            self._used += wanted
+        try:
+            yield
+        finally:
+            with self._change:
+                self._used -= wanted
+                self._change.notify_all()
+
+
+class Held:
+    """Bytes of uploads that the process holds; on the event loop's thread only."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self.bytes = most, 0
+
+    def add(self, more: int) -> None:
+        """Count bytes as they come in. Raises Overloaded where that is too many."""
+        self.bytes += more
+        if self.bytes > self._most:
+            raise overloaded()
+
+    def free(self, bytes: int) -> None:
+        """Count them off."""
+        self.bytes -= bytes
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Where a finished request's time went, in seconds."""
+
+    queue: float
+    decode: float
+    inference: float
+
+
+class Load:
+    """How many requests may be inside at once: more while they are quick, fewer while they wait.
+
+    A request's own work is its decoding and the endpoint's answer when it has nothing else to do, which is the best
+    average of late. Where requests take twice that, there is a line, here or in the endpoint: a longer one would make
+    everybody wait and nobody faster. On the event loop's thread only.
+    """
+
+    AVERAGED = 8  # requests, about, that an average remembers
+    STRETCH = 2.0  # times its own work that a request may take
+    FIRST, LEAST = 16, 2
+
+    def __init__(self, most: int) -> None:
+        self._most, self.inside = most, 0
+        self.limit = float(min(self.FIRST, most))
+        self._queue = self._decode = self._inference = self._best = 0.0
+        self._since_cut = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether one more would be too many."""
+        return self.inside >= int(self.limit)
+
+    def admit(self) -> None:
+        """Raises Overloaded where one more would be too many; takes no place."""
+        if self.full:
+            raise overloaded()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Be inside. Raises Overloaded."""
+        self.admit()
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+    def learn(self, spent: Spent) -> None:
+        """Note where an answered request's time went."""
+        share = 1 / self.AVERAGED if self._best else 1.0
+        self._queue += share * (spent.queue - self._queue)
+        self._decode += share * (spent.decode - self._decode)
+        self._inference += share * (spent.inference - self._inference)
+        self._best = min(self._inference, self._best * 1.0005) if self._best else self._inference
+        self._since_cut += 1
+        if self._queue + self._decode + self._inference <= self.STRETCH * (self._decode + self._best):
+            self.limit = min(float(self._most), self.limit + 1 / self.limit)
+        elif self._since_cut > self.limit:  # those who came after the last cut are out: now it shows
+            self.limit, self._since_cut = max(float(min(self.LEAST, self._most)), self.limit * 0.8), 0
+
+
+def overloaded() -> Overloaded:
+    """What everybody is told for whom there is no room."""
+    return Overloaded("More is being worked on than may wait. Try again in a second.", retry_after=1)

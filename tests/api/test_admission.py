@@ -1,0 +1,234 @@
+"""What comes in: odd and damaged pictures, files built to keep a decoder busy, colours, bodies, memory."""
+
+import io
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+from PIL import Image, ImageCms
+
+from api.anatomy import MOST_CHUNKS, MOST_SEGMENTS
+from api.errors import Overloaded
+from api.fit import FITS
+from api.load import Held, Memory
+from api.picture import admit, annotate, canvas
+from tests.api.conftest import Start
+from tests.api.test_errors import problem, wait_for
+from tests.mutations import good_pictures, mutations
+from tests.pictures import encoded, jpeg, pixel, scene
+from tests.seed_endpoint import SeedEndpoint, answer, reply
+
+FORMATS = "jpeg,png,webp,gif,bmp,tiff"
+# Pillow warns where metadata beside good pixels is damaged; only tests turn warnings into errors.
+tolerant = pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
+
+
+def answered(client: httpx2.Client, data: bytes) -> int:
+    """The status of one upload, after a look at how long it took."""
+    started = time.monotonic()
+    response = client.post("/detect", content=data, headers={"Content-Type": "application/octet-stream"})
+    assert time.monotonic() - started < 2
+    return response.status_code
+
+
+@tolerant
+def test_every_odd_picture_is_answered_with_200_415_or_422(start: Start, shared: Path) -> None:
+    client = start(formats=FORMATS)
+    files = sorted(path for path in (shared / "pictures" / "odd").rglob("*") if path.is_file())
+    assert len(files) > 800
+    strange = {}
+    for path in files:
+        data = path.read_bytes()
+        if (status := answered(client, data)) not in ({200, 415, 422} if data else {400}):
+            strange[path.name] = status
+    assert not strange
+    assert answered(client, jpeg()) == 200
+
+
+@tolerant
+def test_mutations_of_good_pictures_are_answered_with_200_415_or_422(start: Start) -> None:
+    client = start(formats=FORMATS)
+    seen: dict[int, int] = {}
+    for data in mutations(600, seed=5):
+        status = answered(client, data or b"?")
+        seen[status] = seen.get(status, 0) + 1
+    assert seen.keys() == {200, 415, 422}
+    assert [answered(client, data) for data in good_pictures()] == [200] * len(good_pictures())
+
+
+def segment(code: int, payload: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, code, len(payload) + 2) + payload
+
+
+def chunk(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+
+
+def after_start_of_jpeg(padding: bytes) -> bytes:
+    return jpeg()[:2] + padding + jpeg()[2:]
+
+
+def before_data_of_png(padding: bytes) -> bytes:
+    png = encoded(scene(), "PNG")
+    return png[:33] + padding + png[33:]
+
+
+def scans(count: int) -> bytes:
+    """A progressive JPEG of 40 megapixels whose last scan comes again and again."""
+    data = encoded(Image.new("L", (8000, 5000)), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + data[-2:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        after_start_of_jpeg(b"\xff\xe0\0\2" + b"a" * 9_000_000),
+        after_start_of_jpeg(b"\xff" * 9_000_000),
+        after_start_of_jpeg(segment(0xFE, b"") * 2_000_000),
+        after_start_of_jpeg(segment(0xE1, b"Exif\0\0" + bytes(900)) * 10_000),
+        before_data_of_png(chunk(b"tEXt", b"a\0b") * 500_000),
+        before_data_of_png(chunk(b"abCd", b"") * 800_000),
+        encoded(scene(), "PNG")[:-12] + chunk(b"IDAT", b"") * 800_000,
+        scans(40),
+    ],
+    ids=["junk", "fill bytes", "comments", "Exif in pieces", "texts", "unknown chunks", "empty data", "scans"],
+)
+def test_a_file_built_to_keep_a_decoder_busy_is_refused_unread(client: httpx2.Client, data: bytes) -> None:
+    assert (
+        "than a picture needs"
+        in problem(
+            client.post("/detect", content=data, headers={"Content-Type": "image/jpeg"}), 422, "undecodable-picture"
+        )["detail"]
+    )
+
+
+def test_files_with_as_many_parts_as_cameras_and_editors_write_are_taken() -> None:
+    for data in (
+        after_start_of_jpeg(segment(0xE2, b"ICC" + bytes(65_000)) * 160),
+        after_start_of_jpeg(segment(0xFE, b"words") * (MOST_SEGMENTS - 50)),
+        before_data_of_png(chunk(b"abCd", bytes(8192)) * 1000 + chunk(b"abCd", b"") * (MOST_CHUNKS - 1100)),
+        scans(1),
+    ):
+        picture = admit(data, ("jpeg", "png"), 40_000_000, 16_384)
+        assert canvas(picture, FITS["stretch"](picture.width, picture.height, 64), 64, "jpeg")
+
+
+def profile_that_swaps_red_and_green() -> bytes:
+    """An sRGB profile whose first two colourants changed places."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {bytes(data[at : at + 4]): at for at in range(132, 132 + 12 * struct.unpack_from(">I", data, 128)[0], 12)}
+    red, green = tags[b"rXYZ"], tags[b"gXYZ"]
+    data[red : red + 4], data[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(data).replace("sRGB".encode("utf-16-be"), "gRSB".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize(
+    ("format", "mode"),
+    [("JPEG", "RGB"), ("PNG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("WEBP", "RGBA"), ("TIFF", "RGB")],
+)
+def test_colours_are_those_that_the_icc_profile_means(format: str, mode: str) -> None:
+    image = Image.new(mode, (64, 64), "red")
+    options = {"quality": 95} if format in ("JPEG", "WEBP") else {}
+    data = encoded(image, format, icc_profile=profile_that_swaps_red_and_green(), **options)
+    picture = admit(data, tuple(FORMATS.split(",")), 10**6, 10**4)
+    drawn = Image.open(io.BytesIO(canvas(picture, FITS["pad"](64, 64, 64), 64, "png")))
+    shown = Image.open(io.BytesIO(annotate(picture, [], "png")))
+    for seen in (drawn, shown):
+        red, green, blue = pixel(seen, (32, 32))
+        assert red < 60 < 200 < green
+        assert blue < 60
+
+
+@pytest.mark.parametrize("profile", [b"junk", b"", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()])
+def test_a_profile_that_does_not_fit_leaves_the_colours_as_they_are(profile: bytes) -> None:
+    data = encoded(Image.new("RGB", (64, 64), "red"), "PNG", icc_profile=profile)
+    picture = admit(data, ("png",), 10**6, 10**4)
+    drawn = Image.open(io.BytesIO(canvas(picture, FITS["pad"](64, 64, 64), 64, "png")))
+    assert pixel(drawn, (32, 32)) == (255, 0, 0)
+
+
+def test_memory_is_given_in_turn_and_never_more_than_there_is() -> None:
+    memory, used, peak = Memory(100), [0], [0]
+
+    def work(wanted: int) -> None:
+        with memory.taken(wanted):
+            used[0] += min(wanted, 100)
+            peak[0] = max(peak[0], used[0])
+            time.sleep(0.01)
+            used[0] -= min(wanted, 100)
+
+    threads = [threading.Thread(target=work, args=(wanted,)) for wanted in (60, 60, 60, 30, 30, 500, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert (used[0], peak[0] <= 100) == (0, True)
+
+
+def test_held_bytes_are_counted_off_again() -> None:
+    held = Held(100)
+    held.add(100)
+    with pytest.raises(Overloaded):
+        held.add(1)
+    held.free(101)
+    held.add(100)
+
+
+def test_uploads_beyond_the_memory_for_them_are_429_and_what_was_held_is_free_again(
+    start: Start, seed_endpoint: SeedEndpoint
+) -> None:
+    go_on = threading.Event()
+    seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
+    client, picture = start(held_bytes=100_000), jpeg()
+    padded = picture + bytes(60_000 - len(picture))
+    statuses: list[int] = []
+    first = threading.Thread(target=lambda: statuses.append(answer_later(client, padded)))
+    first.start()
+    wait_for(lambda: len(seed_endpoint.requests) == 1)
+    response = client.post("/detect", content=padded, headers={"Content-Type": "image/jpeg"})
+    assert response.headers["Retry-After"] == "1"
+    problem(response, 429, "overloaded")
+    assert client.get("/health/live").status_code == 200
+    go_on.set()
+    first.join()
+    assert [*statuses, answer_later(client, padded)] == [200, 200]
+
+
+def answer_later(client: httpx2.Client, data: bytes) -> int:
+    return client.post("/detect", content=data, headers={"Content-Type": "image/jpeg"}).status_code
+
+
+def test_a_refusal_is_read_by_a_client_that_is_still_sending(start: Start) -> None:
+    client = start(max_body_bytes=50_000)
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
+        headers = "Content-Type: image/jpeg\r\nContent-Length: 150000\r\nConnection: close"
+        connection.sendall(f"POST /detect HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n".encode())
+        for _ in range(15):
+            connection.sendall(bytes(10_000))
+            time.sleep(0.005)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def hang_up_after(client: httpx2.Client, body: bytes, condition: Callable[[], bool]) -> None:
+    """Post a picture and leave as soon as the condition is true."""
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
+        headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(body)}"
+        connection.sendall(f"POST /detect HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n".encode() + body)
+        wait_for(condition)
+
+
+def test_a_caller_who_hangs_up_frees_his_place_and_his_bytes(start: Start, seed_endpoint: SeedEndpoint) -> None:
+    go_on = threading.Event()
+    seed_endpoint.script = lambda _: (go_on.wait(0 if len(seed_endpoint.requests) > 1 else 20), reply(answer()))[1]
+    client = start(endpoint_calls=1, waiting_calls=0, held_bytes=60_000)
+    padded = jpeg() + bytes(50_000 - len(jpeg()))
+    hang_up_after(client, padded, lambda: len(seed_endpoint.requests) == 1)
+    wait_for(lambda: answer_later(client, padded) == 200, seconds=3)
+    go_on.set()

@@ -1,0 +1,253 @@
+"""What an operator sees: one line a request, figures that add up over workers, traces that hang together."""
+
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.keys import new_key
+from api.logs import JsonLines, PlainLines, fields
+from tests.api.conftest import Start
+from tests.api.test_admission import hang_up_after
+from tests.api.test_errors import wait_for
+from tests.api.test_local_mode import children, command_line
+from tests.pictures import jpeg
+from tests.seed_endpoint import SeedEndpoint, answer, aws_error, reply
+
+COMMAND = str(Path(sys.executable).with_name("detect-gateway"))
+PICTURE = jpeg(700, 300)
+KEY, ENTRY = new_key("camera")
+
+
+class Running:
+    """A `detect-gateway serve` in front of the seed endpoint; its log lines as they come."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process, self.url = process, url
+        self.client = httpx2.Client(base_url=url, timeout=30)
+        self._others: list[httpx2.Client] = []
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.lines += self.process.stderr
+
+    def another(self) -> httpx2.Client:
+        """A client with a connection of its own, which any of the workers may take."""
+        self._others.append(httpx2.Client(base_url=self.url, timeout=30))
+        return self._others[-1]
+
+    def end(self) -> list[str]:
+        for client in (self.client, *self._others):
+            client.close()
+        self.process.terminate()
+        self.process.wait(30)
+        self._reader.join(10)
+        return self.lines
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The log's request lines, once the process has ended."""
+        return [entry for entry in map(json.loads, self.end()) if entry["message"] == "request"]
+
+
+def workers_of(pid: int) -> list[int]:
+    return [child for child in children(pid) if b"spawn_main" in command_line(child)]
+
+
+@contextmanager
+def running(endpoint: SeedEndpoint, *options: str, **environment: str) -> Iterator[Running]:
+    variables = {
+        **os.environ,
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": endpoint.url,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "DETECT_ENDPOINT_NAME": "seed",
+        "DETECT_LOG_FORMAT": "json",
+        "DETECT_DRAIN_SECONDS": "0",
+        **environment,
+    }
+    command = [COMMAND, "serve", "--port", "0", *options]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = next(re.findall(r"http://\S+?(?=/docs)", line)[0] for line in process.stdout if "/docs" in line)
+        serving = Running(process, url)
+        try:
+            yield serving
+        finally:
+            serving.end()
+
+
+def test_a_request_is_one_json_line_with_id_code_sizes_and_times_and_neither_picture_nor_key(
+    seed_endpoint: SeedEndpoint,
+) -> None:
+    seed_endpoint.script = lambda _: reply(answer((0, 0.9, (0, 0, 9, 9))))
+    with running(seed_endpoint, DETECT_API_KEYS=ENTRY, DETECT_LOG_LEVEL="debug") as gateway:
+        headers = {"X-API-Key": KEY, "X-Request-ID": "order-17"}
+        gateway.client.post("/detect?min_score=0.2", files={"image": PICTURE}, headers=headers).raise_for_status()
+        gateway.client.post("/detect", files={"image": PICTURE[:300]}, headers={"X-API-Key": KEY})
+        gateway.client.post("/detect", files={"image": PICTURE}, headers={"Authorization": "Bearer dg_wrong"})
+        gateway.client.get("/health/ready")
+        written = gateway.end()
+    lines = [entry for entry in map(json.loads, written) if entry["message"] == "request"]
+    found, damaged, wrong = (line for line in lines if line["path"] == "/detect")
+    assert (found["request_id"], found["method"], found["status"], found["key"]) == ("order-17", "POST", 200, "camera")
+    assert found["picture"] == {"width": 700, "height": 300, "format": "JPEG"}
+    assert found["detections"] == 1
+    assert found["bytes_in"] > len(PICTURE)
+    assert found["bytes_out"] > 100
+    assert found["ms"] >= found["timing_ms"]["total"] > 0
+    assert (damaged["status"], damaged["code"]) == (422, "undecodable-picture")
+    assert (wrong["status"], wrong["code"]) == (403, "forbidden")
+    assert all(line["level"] == "debug" for line in lines if line["path"].startswith("/health"))
+    everything = "\n".join(written)
+    assert KEY not in everything
+    assert "dg_wrong" not in everything
+    assert "/9j/" not in everything, "the start of a JPEG in base64"
+    assert "AWS4-HMAC" not in everything
+
+
+def test_the_cause_of_an_endpoint_error_is_in_the_log_and_not_in_the_answer(seed_endpoint: SeedEndpoint) -> None:
+    seed_endpoint.script = lambda _: aws_error("ModelError", 424, OriginalStatusCode=500)
+    with running(seed_endpoint) as gateway:
+        response = gateway.client.post("/detect", files={"image": PICTURE})
+        (line,) = [line for line in gateway.requests() if line["path"] == "/detect"]
+    assert "secret words" not in response.text
+    assert "secret words of ModelError" in line["cause"]
+    assert line["request_id"] == response.json()["request_id"]
+
+
+def test_a_caller_who_went_away_is_noted_as_such(
+    start: Start, seed_endpoint: SeedEndpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    go_on = threading.Event()
+    seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
+    caplog.set_level(logging.INFO, logger="api.access")
+    hang_up_after(start(), PICTURE, lambda: len(seed_endpoint.requests) == 1)
+    wait_for(lambda: any(fields(record).get("code") == "caller-gone" for record in caplog.records), seconds=5)
+    go_on.set()
+
+
+@pytest.mark.parametrize("formatter", [JsonLines(), PlainLines()])
+def test_a_log_line_cannot_be_broken_in_two_by_what_a_client_sends(formatter: logging.Formatter) -> None:
+    record = logging.LogRecord("api", logging.INFO, "", 0, "request", None, None)
+    record.fields = {"path": "/a\nb\r2026 error forged", "id": "x y"}
+    assert len(formatter.format(record).splitlines()) == 1
+
+
+def figures(client: httpx2.Client, **headers: str) -> dict[str, float]:
+    text = client.get("/metrics", headers=headers).raise_for_status().text
+    return {name: float(value) for name, value in re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", text, re.MULTILINE)}
+
+
+def test_figures_count_requests_stages_errors_and_what_is_billed(start: Start, seed_endpoint: SeedEndpoint) -> None:
+    client = start(breaker_faults=2)
+    client.post("/detect", files={"image": PICTURE}).raise_for_status()
+    client.post("/detect", files={"image": PICTURE[:300]})
+    seed_endpoint.script = lambda _: aws_error("ThrottlingException", 400)
+    client.post("/detect", files={"image": PICTURE})
+    seed_endpoint.script = lambda _: reply(b"junk")
+    client.post("/detect", files={"image": PICTURE})
+    client.get("/nowhere")
+    seen = figures(client)
+    route = 'method="POST",route="/detect"'
+    assert seen[f'detect_requests_total{{code="ok",{route}}}'] == 1
+    assert seen[f'detect_requests_total{{code="undecodable-picture",{route}}}'] == 1
+    assert seen[f'detect_requests_total{{code="endpoint-unavailable",{route}}}'] == 1
+    assert seen[f'detect_requests_total{{code="endpoint-answer-invalid",{route}}}'] == 1
+    assert seen['detect_requests_total{code="not-found",method="GET",route="unmatched"}'] == 1
+    assert seen['detect_request_seconds_count{route="/detect"}'] == 4
+    for stage in ("decode", "queue", "inference"):
+        assert seen[f'detect_stage_seconds_count{{stage="{stage}"}}'] == 1
+    assert seen['detect_picture_pixels_bucket{le="300000.0"}'] == 1
+    assert seen['detect_picture_pixels_bucket{le="100000.0"}'] == 0
+    assert seen['detect_endpoint_errors_total{code="endpoint-unavailable"}'] == 1
+    assert seen["detect_billed_invocations_total"] == 2, "the good one and the one answered with junk"
+    assert seen["detect_breaker"] == 2
+    assert seen["detect_requests_in_flight"] == 1, "this one"
+    assert seen["detect_held_bytes"] == 0
+
+
+def test_waiting_work_is_counted_while_it_waits(start: Start, seed_endpoint: SeedEndpoint) -> None:
+    go_on = threading.Event()
+    seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
+    client = start(endpoint_calls=1, waiting_calls=3)
+    threads = [threading.Thread(target=lambda: client.post("/detect", files={"image": PICTURE})) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: figures(client)['detect_waiting{place="endpoint"}'] == 2)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert figures(client)['detect_waiting{place="endpoint"}'] == 0
+
+
+def test_figures_are_those_of_all_workers_and_outlive_one(seed_endpoint: SeedEndpoint) -> None:
+    with running(seed_endpoint, "--workers", "2") as gateway:
+        for _ in range(12):  # each on its own connection, so that both workers have some
+            httpx2.post(gateway.url + "/detect", files={"image": PICTURE}).raise_for_status()
+        name = 'detect_requests_total{code="ok",method="POST",route="/detect"}'
+        assert {figures(gateway.another())[name] for _ in range(6)} == {12}
+        workers = [
+            pid for pid in children(gateway.process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.kill(workers[0], signal.SIGKILL)
+        wait_for(lambda: len(set(children(gateway.process.pid)) - {workers[0]}) >= 2, seconds=15)
+        wait_for(lambda: gateway.client.get("/health/ready").status_code == 200)
+        after = figures(gateway.another())
+    assert after[name] == 12
+    assert after["detect_requests_in_flight"] == 1
+    assert after["detect_billed_invocations_total"] == 12
+
+
+@contextmanager
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """An OTLP collector: its URL, and the bodies that it was sent."""
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", bodies
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_trace_comes_in_goes_on_to_the_endpoint_and_is_sent_to_the_collector(seed_endpoint: SeedEndpoint) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with collector() as (url, bodies):
+        with running(
+            seed_endpoint, DETECT_TRACES="true", OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_BSP_SCHEDULE_DELAY="100"
+        ) as gateway:
+            headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+            gateway.client.post("/detect", files={"image": PICTURE}, headers=headers).raise_for_status()
+        sent = b"".join(bodies)
+    assert seed_endpoint.headers[0]["traceparent"].split("-")[1] == trace
+    assert bytes.fromhex(trace) in sent
+    assert b"POST /detect" in sent
+    assert b"InvokeEndpoint" in sent

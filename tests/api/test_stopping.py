@@ -1,0 +1,172 @@
+"""Stops and restarts under load lose nothing; an embedded endpoint that is killed costs a few 503s and nothing else."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+
+from tests.api.test_errors import wait_for
+from tests.api.test_local_mode import HOPPER, Served
+from tests.api.test_observability import running, workers_of
+from tests.pictures import jpeg
+from tests.seed_endpoint import SeedEndpoint, answer, reply
+
+PICTURE = jpeg()
+JPEG = {"Content-Type": "image/jpeg"}
+
+
+class Load:
+    """Clients that keep their connections and ask without a pause; what each of them got."""
+
+    def __init__(self, url: str, clients: int, pictures: list[bytes]) -> None:
+        self.url, self.pictures = url, pictures
+        self.stop = threading.Event()
+        self.answers: list[tuple[int, bytes, Any]] = []
+        self.failures: list[str] = []
+        self.slowest = 0.0
+        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(clients)]
+
+    def _ask(self, n: int) -> None:
+        with httpx2.Client(base_url=self.url, timeout=30) as client:
+            while not self.stop.is_set():
+                picture = self.pictures[n % len(self.pictures)]
+                started = time.monotonic()
+                try:
+                    response = client.post("/detect", content=picture, headers=JPEG)
+                    self.answers.append((response.status_code, picture, response))
+                except httpx2.HTTPError as error:
+                    self.failures.append(repr(error))
+                self.slowest = max(self.slowest, time.monotonic() - started)
+
+    @property
+    def statuses(self) -> Counter[int]:
+        return Counter(status for status, _, _ in self.answers)
+
+
+@contextmanager
+def load(url: str, clients: int = 4, pictures: list[bytes] | None = None) -> Iterator[Load]:
+    running = Load(url, clients, pictures or [PICTURE])
+    for thread in running._threads:
+        thread.start()
+    try:
+        yield running
+    finally:
+        running.stop.set()
+        for thread in running._threads:
+            thread.join()
+
+
+def test_one_of_two_workers_is_restarted_under_load_and_no_request_fails(seed_endpoint: SeedEndpoint) -> None:
+    seed_endpoint.script = lambda _: (threading.Event().wait(0.02), reply(answer()))[1]
+    with running(seed_endpoint, "--workers", "2", DETECT_DRAIN_SECONDS="0.3") as gateway:
+        with load(gateway.url) as requests:
+            wait_for(lambda: len(requests.answers) > 20)
+            before = workers_of(gateway.process.pid)
+            os.kill(before[0], signal.SIGTERM)
+            wait_for(lambda: before[0] not in workers_of(gateway.process.pid), seconds=20)
+            wait_for(lambda: len(workers_of(gateway.process.pid)) == 2, seconds=20)
+            time.sleep(1)
+        assert not requests.failures
+        assert requests.statuses.keys() == {200}
+        assert len(requests.answers) > 50
+
+
+def test_a_rolling_restart_of_all_workers_loses_no_request(seed_endpoint: SeedEndpoint) -> None:
+    with running(seed_endpoint, "--workers", "2", DETECT_DRAIN_SECONDS="0") as gateway:
+        before = set(workers_of(gateway.process.pid))
+        with load(gateway.url) as requests:
+            wait_for(lambda: len(requests.answers) > 20)
+            gateway.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: not before & set(workers_of(gateway.process.pid)), seconds=40)
+        assert not requests.failures
+        assert requests.statuses.keys() == {200}
+
+
+def test_sigterm_turns_ready_off_takes_requests_for_a_moment_and_finishes_what_is_in_flight(
+    seed_endpoint: SeedEndpoint,
+) -> None:
+    go_on = threading.Event()
+    seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
+    with running(seed_endpoint, DETECT_DRAIN_SECONDS="1.5") as gateway:
+        statuses: list[int] = []
+
+        def ask() -> None:
+            statuses.append(gateway.another().post("/detect", content=PICTURE, headers=JPEG).status_code)
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        asking[0].start()
+        wait_for(lambda: len(seed_endpoint.requests) == 1)
+        gateway.process.terminate()
+        wait_for(lambda: gateway.client.get("/health/ready").status_code == 503, seconds=1)
+        assert gateway.client.get("/health/live").status_code == 200
+        asking[1].start()
+        wait_for(lambda: len(seed_endpoint.requests) == 2)
+        time.sleep(2)
+        assert gateway.process.poll() is None, "it waits for what is in flight"
+        go_on.set()
+        for thread in asking:
+            thread.join()
+        assert statuses == [200, 200]
+        assert gateway.process.wait(10) == 0
+
+
+def test_a_request_on_its_way_while_idle_connections_are_closed_is_answered(seed_endpoint: SeedEndpoint) -> None:
+    with running(seed_endpoint, DETECT_DRAIN_SECONDS="0") as gateway:
+        host, port = gateway.client.base_url.host, gateway.client.base_url.port
+        with socket.create_connection((host, port), timeout=10) as connection:
+            connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert b"alive" in connection.recv(65536)
+            gateway.process.terminate()
+            wait_for(lambda: refuses(host, port), seconds=5)
+            connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            last = connection.recv(65536)
+        assert b"HTTP/1.1 200" in last
+        assert b"connection: close" in last.lower()
+
+
+def refuses(host: str, port: int | None) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_the_embedded_endpoint_killed_under_load_is_503_then_back_and_mixes_up_no_boxes() -> None:
+    served = Served()
+    try:
+        other = jpeg(300, 400, seed=7)
+        expected = {
+            picture: served.client.post("/detect?min_score=0.01", content=picture, headers=JPEG).json()["detections"]
+            for picture in (HOPPER.read_bytes(), other)
+        }
+        with load(served.url, 4, list(expected)) as requests:
+            requests_before = len(requests.answers)
+            wait_for(lambda: len(requests.answers) > requests_before + 10)
+            os.kill(served.child(), signal.SIGKILL)
+            wait_for(lambda: 503 in requests.statuses, seconds=10)
+            killed = time.monotonic()
+            wait_for(lambda: requests.answers[-1][0] == 200, seconds=20)
+            back = time.monotonic() - killed
+            time.sleep(1)
+        assert back < 10
+        assert not requests.failures
+        assert requests.statuses.keys() <= {200, 429, 503}
+        assert requests.slowest < 10, "no request hangs"
+        for status, picture, response in requests.answers:
+            if status == 503:
+                assert int(response.headers["Retry-After"]) >= 1
+            elif status == 200:
+                size = response.json()["image"]
+                assert (size["width"], size["height"]) == ((512, 600) if picture is not other else (300, 400))
+                wanted = [one for one in expected[picture] if one["score"] >= 0.5]
+                assert len(response.json()["detections"]) == len(wanted)
+    finally:
+        served.end()
