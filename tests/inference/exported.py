@@ -11,27 +11,15 @@ import sys
 from pathlib import Path
 
 code, folder, name, *labels = sys.argv[1:]
-sys.path.insert(0, code)
-
-import mxnet as mx  # noqa: E402
-from gluoncv import model_zoo  # noqa: E402
+sys.path[:0] = [code, str(Path(__file__).parents[2])]
 
 import export  # noqa: E402  # its folder is an argument
 import manifest  # noqa: E402
 import parity  # noqa: E402
+from tests.inference.random_weights import write  # noqa: E402
 
 size = name.split("_")[1]
-mx.random.seed(1)
-network = model_zoo.get_model(name, classes=labels, pretrained_base=False)
-network.initialize()
-network(mx.nd.zeros((1, 3, int(size), int(size))))
-gain = 2 if "mobilenet" in name else 1  # keeps the variance on its way; residual blocks and VGG's scale add some
-for parameter, values in network.collect_params(".*(weight|var|gamma)$").items():
-    if parameter.endswith("weight"):
-        values.set_data(mx.nd.random.normal(shape=values.shape) * (gain / values.data()[0].size) ** 0.5)
-    else:
-        values.set_data(mx.nd.ones(values.shape))
-network.save_parameters(folder + "/random.params")
+write(name, folder + "/random.params", labels)
 
 
 def reported(out: str, *options: str) -> str:
