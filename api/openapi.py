@@ -66,6 +66,7 @@ DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
             "application/json": {"example": DETECTIONS},
             "image/jpeg": {"schema": PICTURE},
             "image/png": {"schema": PICTURE},
+            "image/webp": {"schema": PICTURE},
         },
     },
     **_problems(EXAMPLES),

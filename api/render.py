@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal
 
 from api.detect import Found
+from api.drawing import Encoding, Mark, annotate
 from api.fit import Corners
-from api.picture import annotate
-from api.schema import Detection
+from api.schema import Box, Detection
 
 NATIVE = "application/json"
 
@@ -16,21 +15,24 @@ def _native(found: Found) -> bytes:
     return found.answer.model_dump_json().encode()
 
 
-def _annotated(encoding: Literal["jpeg", "png"], found: Found) -> bytes:
-    return annotate(found.picture, captions(found.answer.detections), encoding)
+def _annotated(encoding: Encoding, found: Found) -> bytes:
+    return annotate(found.picture, marks(found.answer.detections), encoding)
 
 
-def captions(found: list[Detection]) -> list[tuple[str, Corners]]:
-    """What is written on a drawn box, and its corners in pixels of the upright picture."""
-    return [
-        (f"{one.label} {one.score:.2f}", (one.box.x_min, one.box.y_min, one.box.x_max, one.box.y_max)) for one in found
-    ]
+def marks(found: list[Detection]) -> list[Mark]:
+    """What is drawn for these detections."""
+    return [Mark(f"{one.label} {one.score:.2f}", one.class_id, _corners(one.box)) for one in found]
+
+
+def _corners(box: Box) -> Corners:
+    return box.x_min, box.y_min, box.x_max, box.y_max
 
 
 RENDERINGS: Mapping[str, Callable[[Found], bytes]] = {
     NATIVE: _native,
     "image/jpeg": partial(_annotated, "jpeg"),
     "image/png": partial(_annotated, "png"),
+    "image/webp": partial(_annotated, "webp"),
 }
 
 

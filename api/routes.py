@@ -82,7 +82,7 @@ async def detect(
     """Send the picture as the multipart part `image`, or as the raw body with an `image/*` content type.
 
     Boxes are in pixels of the upright picture (EXIF orientation applied), clipped to it, the best first. `Accept:
-    image/jpeg` or `image/png` answers with the picture and its boxes drawn.
+    image/jpeg`, `image/png` or `image/webp` answers with the picture and its boxes drawn.
     """
     upload = await read_upload(request)
     found = await detector.detect(upload, wanted, request.state.request_id)

@@ -44,3 +44,14 @@ def test_swagger_ui_uploads_a_file_and_shows_the_boxes(page: Page) -> None:
 def test_redoc_draws_where_no_other_host_can_be_reached(page: Page) -> None:
     page.goto("/redoc")
     expect(page.get_by_role("heading", name="Find the objects in a picture")).to_be_visible(timeout=10_000)
+
+
+def test_swagger_ui_shows_the_annotated_picture(page: Page) -> None:
+    page.goto("/docs")
+    page.get_by_text("Find the objects in a picture").click()
+    page.get_by_label("Media Type").first.select_option("image/webp")
+    page.locator("input[type=file]").set_input_files(HOPPER)
+    page.get_by_role("button", name="Execute").click()
+    shown = page.locator(".live-responses-table img")
+    expect(shown).to_be_visible(timeout=10_000)
+    page.wait_for_function("image => image.naturalWidth === 512", arg=shown.element_handle())

@@ -126,7 +126,10 @@ def test_an_answer_about_another_tensor_size_is_scaled_by_its_shape(
     assert only["box"] == {"x_min": 0, "y_min": 0, "x_max": 200, "y_max": 200}
 
 
-@pytest.mark.parametrize(("accept", "format"), [("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/*", "JPEG")])
+@pytest.mark.parametrize(
+    ("accept", "format"),
+    [("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/webp", "WEBP"), ("image/*", "JPEG")],
+)
 def test_the_picture_comes_back_with_its_boxes_drawn_where_asked(
     client: httpx2.Client, seed_endpoint: SeedEndpoint, accept: str, format: str
 ) -> None:
