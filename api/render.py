@@ -1,14 +1,15 @@
 """Detections → what the caller asked for: one table of representations."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
+from api.coco import as_coco
 from api.detect import Found
 from api.drawing import Encoding, Mark, annotate
 from api.fit import Corners
 from api.schema import Box, Detection
-
-NATIVE = "application/json"
 
 
 def _native(found: Found) -> bytes:
@@ -28,21 +29,33 @@ def _corners(box: Box) -> Corners:
     return box.x_min, box.y_min, box.x_max, box.y_max
 
 
-RENDERINGS: Mapping[str, Callable[[Found], bytes]] = {
-    NATIVE: _native,
-    "image/jpeg": partial(_annotated, "jpeg"),
-    "image/png": partial(_annotated, "png"),
-    "image/webp": partial(_annotated, "webp"),
+@dataclass(frozen=True)
+class Rendering:
+    """One representation: its media type, its bytes, and whether the picture is drawn for it."""
+
+    media_type: str
+    body: Callable[[Found], bytes]
+    draws: bool = False
+
+
+Format = Literal["native", "coco", "jpeg", "png", "webp"]
+
+RENDERINGS: Mapping[Format, Rendering] = {
+    "native": Rendering("application/json", _native),
+    "coco": Rendering("application/json", as_coco),
+    "jpeg": Rendering("image/jpeg", partial(_annotated, "jpeg"), draws=True),
+    "png": Rendering("image/png", partial(_annotated, "png"), draws=True),
+    "webp": Rendering("image/webp", partial(_annotated, "webp"), draws=True),
 }
 
 
-def choose(accept: str) -> str:
-    """The media type of the table that an Accept header likes best (RFC 9110 §12.5.1); JSON where it likes none."""
-    best, chosen = 0.0, NATIVE
-    for wish in accept.split(","):
+def choose(accept: str, format: Format | None = None) -> Rendering:
+    """The format that is named; else what an Accept header likes best (RFC 9110 §12.5.1), JSON where it likes none."""
+    best, chosen = 0.0, RENDERINGS[format or "native"]
+    for wish in () if format else accept.split(","):
         name, *options = (part.strip().lower() for part in wish.split(";"))
         quality = next((_quality(option[2:]) for option in options if option.startswith("q=")), 1.0)
-        offered = next((kind for kind in RENDERINGS if _fits(name, kind)), None)
+        offered = next((one for one in RENDERINGS.values() if _fits(name, one.media_type)), None)
         if offered and quality > best:
             best, chosen = quality, offered
     return chosen
