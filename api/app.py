@@ -46,7 +46,6 @@ def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
         title="Detect Gateway",
         summary=SUMMARY,
         version=version("detect-gateway"),
-        root_path=settings.root_path,
         lifespan=_lifespan,
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )

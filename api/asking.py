@@ -11,16 +11,18 @@ import httpx2
 from rich.table import Table
 
 from api.app import create_app
+from api.drawing import Encoding, annotate
 from api.endpoint import connect
 from api.errors import EndpointUnavailable
 from api.local import embedded_endpoint
-from api.picture import admit, annotate
-from api.render import captions
+from api.picture import admit
+from api.render import marks
 from api.schema import Detections
 from api.settings import FORMATS, Settings
 
 Answer = dict[str, Any]
 NO_LIMIT = 1 << 62
+ENCODINGS: dict[str, Encoding] = {".png": "png", ".webp": "webp"}
 
 
 async def ask(settings: Settings, pictures: list[Path], url: str | None, min_score: float | None) -> dict[Path, Answer]:
@@ -60,11 +62,11 @@ async def _until_ready(gateway: httpx2.AsyncClient, seconds: float = 60) -> None
 
 
 def draw(picture: Path, answer: Answer, to: Path) -> None:
-    """The picture with the answer's boxes, as JPEG or, where the name ends so, PNG."""
+    """The picture with the answer's boxes: as JPEG or, where the name ends so, PNG or WebP."""
     to.parent.mkdir(parents=True, exist_ok=True)
     admitted = admit(picture.read_bytes(), FORMATS, NO_LIMIT, NO_LIMIT)
     found = Detections.model_validate(answer).detections
-    to.write_bytes(annotate(admitted, captions(found), "png" if to.suffix.lower() == ".png" else "jpeg"))
+    to.write_bytes(annotate(admitted, marks(found), ENCODINGS.get(to.suffix.lower(), "jpeg")))
 
 
 def one_line(answer: Answer) -> str:

@@ -33,11 +33,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Found:
-    """A finished request: the native answer, the picture that it is about, and when its time is over."""
+    """A finished request: the native answer, its picture and model, when its time is over, the picture's number."""
 
     answer: Detections
     picture: Picture
+    model: Model
     ends_at: float
+    image_id: int = 0
 
 
 class Detector:
@@ -78,7 +80,7 @@ class Detector:
         self.metrics.detected(clock.spent, picture.width * picture.height)
         self.metrics.limit.set(self.load.limit)
         found = detections(answer, fit, self.model, wanted)
-        return Found(self._native(picture, found, wanted, request_id, clock), picture, call.ends_at)
+        return Found(self._native(picture, found, wanted, request_id, clock), picture, self.model, call.ends_at)
 
     def close(self) -> None:
         """Stop the threads."""

@@ -20,6 +20,11 @@ DETECTIONS = {
     "timing_ms": {"decode": 6.1, "queue": 0.2, "inference": 31.5, "total": 38.2},
 }
 
+COCO = [{"image_id": 0, "category_id": 1, "bbox": [12.4, 30.0, 198.5, 370.2], "score": 0.981}]
+
+# Eight by eight grey pixels as PNG, in base64.
+SAMPLE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAEElEQVR42mNsYIAAJgaKGAAmCACQtTEKkQAAAABJRU5ErkJggg=="
+
 HEALTH: JsonDict = {
     "status": "ready",
     "endpoint": {"kind": "embedded", "name": "embedded", "ready": True},

@@ -56,7 +56,11 @@ KINDS = (
     Kind("gzip", _starts(b"\x1f\x8b"), "Unpack it and send the picture itself."),
     Kind("svg", _text(b"<svg"), "It holds shapes and not pixels: render it to PNG."),
     Kind("html", _text(b"<!doctype html", b"<html"), "Send the picture itself and not the page that shows it."),
-    Kind("base64 text", _starts(b"data:image/", b"/9j/", b"iVBORw0KGgo"), "Decode it and send the bytes themselves."),
+    Kind(
+        "base64 text",
+        _starts(b"data:image/", b"/9j/", b"iVBORw0KGgo"),
+        "Decode it and send the bytes themselves, or send it in JSON.",
+    ),
 )
 UNKNOWN = Kind("unknown", lambda data: True)
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from api import errors
 from api.errors import DetectError, problem
-from api.examples import DETECTIONS
-from api.schema import Problem
+from api.examples import COCO, DETECTIONS, SAMPLE
+from api.schema import PictureJson, Problem
 
 PICTURE = {"type": "string", "format": "binary"}
 
 DETECT_REQUEST: dict[str, Any] = {
     "required": True,
-    "description": "The picture: the multipart part `image` (or `file`), or the raw body.",
+    "description": "The picture: the multipart part `image` (or `file`), the raw body, or base64 in JSON.",
     "content": {
         "multipart/form-data": {
             "schema": {
@@ -22,6 +22,7 @@ DETECT_REQUEST: dict[str, Any] = {
             }
         },
         **{f"image/{name}": {"schema": PICTURE} for name in ("jpeg", "png", "webp")},
+        "application/json": {"schema": PictureJson.model_json_schema(), "example": {"image": SAMPLE}},
     },
 }
 
@@ -63,9 +64,10 @@ DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The boxes; or, where `Accept` asks for it, the upright picture with its boxes drawn.",
         "content": {
-            "application/json": {"example": DETECTIONS},
+            "application/json": {"examples": {"native": {"value": DETECTIONS}, "coco": {"value": COCO}}},
             "image/jpeg": {"schema": PICTURE},
             "image/png": {"schema": PICTURE},
+            "image/webp": {"schema": PICTURE},
         },
     },
     **_problems(EXAMPLES),

@@ -1,16 +1,16 @@
-"""Bytes → upright RGB picture → canvas; and a picture with its boxes drawn. The only room that knows Pillow."""
+"""Bytes → upright RGB picture → canvas, and back to bytes. With api/drawing.py the only room that knows Pillow."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageFont
+from PIL import Image, ImageCms, ImageFile
 
 from api.anatomy import busywork, scanned
 from api.errors import PictureTooLarge, UndecodablePicture, UnsupportedPictureFormat
-from api.fit import Corners, Fit
+from api.fit import Fit
 from api.formats import recognise
 
 # Size is judged here, from the header and against the operator's limits, before anything is decoded.
@@ -24,9 +24,10 @@ PILLOW_FORMATS = {
     "bmp": "BMP",
     "tiff": "TIFF",
 }
-CANVAS_OPTIONS: dict[str, dict[str, int]] = {
+OPTIONS: dict[str, dict[str, int]] = {
     "jpeg": {"quality": 95, "subsampling": 0},
     "png": {"compress_level": 1},
+    "webp": {"quality": 90, "method": 2},
 }
 # Measured at 40 megapixels with tests/bench/decode_memory.py: libwebp keeps two canvases beside ours.
 BYTES_PER_PIXEL = {"webp": 17}
@@ -45,9 +46,6 @@ UPRIGHT: dict[int, Image.Transpose] = {
 }
 LYING = {5, 6, 7, 8}
 PAD_GREY = (124, 116, 104)  # the mean colour that the models were trained around
-COLOURS = ("#ffd400", "#35e0ff", "#ff7ac6", "#8cff66", "#ff9c42", "#c8a6ff", "#ffffff", "#66ffd0")  # black reads on all
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def canvas(picture: Picture, fit: Fit, size: int, encoding: Literal["jpeg", "png
         sheet = Image.new("RGB", (size, size), PAD_GREY)
         sheet.paste(upright, (fit.left, fit.top))
         upright = sheet
-    return _encoded(upright, encoding)
+    return encoded(upright, encoding)
 
 
 def upright(picture: Picture) -> Image.Image:
@@ -116,30 +114,11 @@ def upright(picture: Picture) -> Image.Image:
         return _turned(_srgb(_plain(image), image.info.get("icc_profile")), picture.orientation)
 
 
-def annotate(picture: Picture, boxes: Sequence[tuple[str, Corners]], encoding: Literal["jpeg", "png"]) -> bytes:
-    """The upright picture, encoded, with each box (captions; pixels of the upright picture) drawn on it."""
-    image = upright(picture)
-    pen = ImageDraw.Draw(image)
-    width = max(2, round(max(image.size) / 300))
-    font = ImageFont.load_default(max(11, round(max(image.size) / 50)))
-    for caption, corners in boxes:
-        colour = COLOURS[sum(caption.partition(" ")[0].encode()) % len(COLOURS)]
-        pen.rectangle(corners, outline="black", width=width + 2)
-        pen.rectangle(corners, outline=colour, width=width)
-        _write(pen, caption, corners, font, colour)
-    return _encoded(image, encoding)
-
-
-def _write(pen: ImageDraw.ImageDraw, caption: str, corners: Corners, font: Font, colour: str) -> None:
-    """A caption on a plate of the box's colour, above the box, or inside where the picture ends."""
-    left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)
-    pad = round((bottom - top) / 4) + 1
-    plate_width, plate_height = right - left + 2 * pad, bottom - top + 2 * pad
-    picture_width, _ = pen.im.size
-    x = max(0, min(corners[0], picture_width - plate_width))
-    y = corners[1] - plate_height if corners[1] >= plate_height else corners[1]
-    pen.rectangle((x, y, x + plate_width, y + plate_height), fill=colour)
-    pen.text((x + pad - left, y + pad - top), caption, font=font, fill="black")
+def encoded(image: Image.Image, encoding: Literal["jpeg", "png", "webp"]) -> bytes:
+    """The picture's bytes."""
+    out = io.BytesIO()
+    image.save(out, encoding.upper(), **OPTIONS[encoding])
+    return out.getvalue()
 
 
 @contextmanager
@@ -215,9 +194,3 @@ def _flat(image: Image.Image) -> Image.Image:
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-
-
-def _encoded(image: Image.Image, encoding: Literal["jpeg", "png"]) -> bytes:
-    out = io.BytesIO()
-    image.save(out, encoding.upper(), **CANVAS_OPTIONS[encoding])
-    return out.getvalue()

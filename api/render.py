@@ -1,46 +1,61 @@
 """Detections → what the caller asked for: one table of representations."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from api.coco import as_coco
 from api.detect import Found
+from api.drawing import Encoding, Mark, annotate
 from api.fit import Corners
-from api.picture import annotate
-from api.schema import Detection
-
-NATIVE = "application/json"
+from api.schema import Box, Detection
 
 
 def _native(found: Found) -> bytes:
     return found.answer.model_dump_json().encode()
 
 
-def _annotated(encoding: Literal["jpeg", "png"], found: Found) -> bytes:
-    return annotate(found.picture, captions(found.answer.detections), encoding)
+def _annotated(encoding: Encoding, found: Found) -> bytes:
+    return annotate(found.picture, marks(found.answer.detections), encoding)
 
 
-def captions(found: list[Detection]) -> list[tuple[str, Corners]]:
-    """What is written on a drawn box, and its corners in pixels of the upright picture."""
-    return [
-        (f"{one.label} {one.score:.2f}", (one.box.x_min, one.box.y_min, one.box.x_max, one.box.y_max)) for one in found
-    ]
+def marks(found: list[Detection]) -> list[Mark]:
+    """What is drawn for these detections."""
+    return [Mark(f"{one.label} {one.score:.2f}", one.class_id, _corners(one.box)) for one in found]
 
 
-RENDERINGS: Mapping[str, Callable[[Found], bytes]] = {
-    NATIVE: _native,
-    "image/jpeg": partial(_annotated, "jpeg"),
-    "image/png": partial(_annotated, "png"),
+def _corners(box: Box) -> Corners:
+    return box.x_min, box.y_min, box.x_max, box.y_max
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One representation: its media type, its bytes, and whether the picture is drawn for it."""
+
+    media_type: str
+    body: Callable[[Found], bytes]
+    draws: bool = False
+
+
+Format = Literal["native", "coco", "jpeg", "png", "webp"]
+
+RENDERINGS: Mapping[Format, Rendering] = {
+    "native": Rendering("application/json", _native),
+    "coco": Rendering("application/json", as_coco),
+    "jpeg": Rendering("image/jpeg", partial(_annotated, "jpeg"), draws=True),
+    "png": Rendering("image/png", partial(_annotated, "png"), draws=True),
+    "webp": Rendering("image/webp", partial(_annotated, "webp"), draws=True),
 }
 
 
-def choose(accept: str) -> str:
-    """The media type of the table that an Accept header likes best (RFC 9110 §12.5.1); JSON where it likes none."""
-    best, chosen = 0.0, NATIVE
-    for wish in accept.split(","):
+def choose(accept: str, format: Format | None = None) -> Rendering:
+    """The format that is named; else what an Accept header likes best (RFC 9110 §12.5.1), JSON where it likes none."""
+    best, chosen = 0.0, RENDERINGS[format or "native"]
+    for wish in () if format else accept.split(","):
         name, *options = (part.strip().lower() for part in wish.split(";"))
         quality = next((_quality(option[2:]) for option in options if option.startswith("q=")), 1.0)
-        offered = next((kind for kind in RENDERINGS if _fits(name, kind)), None)
+        offered = next((one for one in RENDERINGS.values() if _fits(name, one.media_type)), None)
         if offered and quality > best:
             best, chosen = quality, offered
     return chosen

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,19 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.detect import Detector
 from api.openapi import DETECT_REQUEST, DETECT_RESPONSES, KEY_RESPONSES
-from api.render import NATIVE, RENDERINGS, choose
-from api.schema import Alive, Detections, EndpointState, Health, Limits, ModelCard, ModelRef, Parameters, Readiness
+from api.render import Format, choose
+from api.schema import (
+    Alive,
+    CocoResult,
+    Detections,
+    EndpointState,
+    Health,
+    Limits,
+    ModelCard,
+    ModelRef,
+    Parameters,
+    Readiness,
+)
 from api.settings import Settings
 from api.upload import read_upload
 
@@ -55,6 +67,8 @@ CurrentSettings = Annotated[Settings, Depends(_settings)]
 MIN_SCORE = "Least score of a box, 0.01 to 1. Unset: the model's own, see `GET /model`."
 LABELS = "Only boxes with this label; repeat it for several."
 MAX_DETECTIONS = "Most boxes, 1 to 100, the best first."
+FORMAT = "What to answer with, whatever `Accept` says: `coco` is for pycocotools, the pictures have their boxes drawn."
+IMAGE_ID = "The picture's number in COCO's results."
 
 
 def _parameters(
@@ -70,27 +84,30 @@ def _parameters(
 @router.post(
     "/detect",
     summary="Find the objects in a picture",
-    response_model=Detections,
+    response_model=Detections | list[CocoResult],
     responses=DETECT_RESPONSES,
     openapi_extra={"requestBody": DETECT_REQUEST},
     dependencies=[*KEYS, Depends(_admitted)],
     tags=["detection"],
 )
 async def detect(
-    request: Request, detector: CurrentDetector, wanted: Annotated[Parameters, Depends(_parameters)]
+    request: Request,
+    detector: CurrentDetector,
+    wanted: Annotated[Parameters, Depends(_parameters)],
+    format: Annotated[Format | None, Query(description=FORMAT)] = None,
+    image_id: Annotated[int, Query(ge=0, lt=2**63, description=IMAGE_ID)] = 0,
 ) -> Response:
-    """Send the picture as the multipart part `image`, or as the raw body with an `image/*` content type.
+    """Send the picture as the multipart part `image`, as the raw body with an `image/*` type, or in JSON as base64.
 
     Boxes are in pixels of the upright picture (EXIF orientation applied), clipped to it, the best first. `Accept:
-    image/jpeg` or `image/png` answers with the picture and its boxes drawn.
+    image/jpeg`, `image/png` or `image/webp` answers with the picture and its boxes drawn.
     """
     upload = await read_upload(request)
-    found = await detector.detect(upload, wanted, request.state.request_id)
+    found = replace(await detector.detect(upload, wanted, request.state.request_id), image_id=image_id)
     _tell(request, found.answer)
-    media_type = choose(request.headers.get("accept", ""))
-    rendering = RENDERINGS[media_type]
-    body = rendering(found) if media_type == NATIVE else await detector.draw(found, rendering)
-    return Response(body, media_type=media_type, headers={"Server-Timing": _server_timing(found.answer)})
+    rendering = choose(request.headers.get("accept", ""), format)
+    body = await detector.draw(found, rendering.body) if rendering.draws else rendering.body(found)
+    return Response(body, media_type=rendering.media_type, headers={"Server-Timing": _server_timing(found.answer)})
 
 
 def _tell(request: Request, answer: Detections) -> None:

@@ -87,6 +87,23 @@ class Detections(BaseModel):
     timing_ms: Timing
 
 
+class CocoResult(BaseModel):
+    """One object as COCO's results files have it: `bbox` is x, y, width, height in pixels of the upright picture."""
+
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    score: Score
+
+
+class PictureJson(BaseModel):
+    """A picture for those who cannot send a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str = Field(description="The file in base64, with or without `data:image/…;base64,` before it.")
+
+
 class Problem(BaseModel):
     """An error (RFC 9457); `code` is stable, `retryable` says whether trying again may help."""
 

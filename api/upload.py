@@ -1,10 +1,15 @@
-"""A request's body → the bytes of one picture: a multipart part, or the raw body."""
+"""A request's body → the bytes of one picture: a multipart part, the raw body, or base64 in JSON."""
 
+import base64
+import binascii
+
+from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from api.errors import MalformedUpload
+from api.schema import PictureJson
 
 PARTS = ("image", "file")
 
@@ -18,7 +23,7 @@ class _Parser(MultiPartParser):
 
 
 async def read_upload(request: Request) -> bytes:
-    """The picture's bytes, from a part named `image` (or `file`), or from a raw body of an `image/*` type.
+    """The picture's bytes: a part named `image` (or `file`), a raw body of an `image/*` type, or JSON with base64.
 
     Raises MalformedUpload, UploadTooLarge, UploadTooSlow.
     """
@@ -27,8 +32,10 @@ async def read_upload(request: Request) -> bytes:
         data = await _from_form(request)
     elif kind.startswith("image/") or kind == "application/octet-stream":
         data = await _whole_body(request)
+    elif kind == "application/json":
+        data = _from_json(await _whole_body(request))
     else:
-        raise MalformedUpload("Send multipart/form-data with a part named image, or a body of an image/* type.")
+        raise MalformedUpload("Send multipart/form-data with a part named image, a body of an image/* type, or JSON.")
     if not data:
         raise MalformedUpload("The picture is empty: not one byte came.")
     return data
@@ -39,6 +46,21 @@ async def _whole_body(request: Request) -> bytes:
         return await request.body()
     except ClientDisconnect as error:
         raise MalformedUpload("The connection ended before the body was whole.") from error
+
+
+def _from_json(body: bytes) -> bytes:
+    try:
+        text = PictureJson.model_validate_json(body).image
+        return base64.b64decode("".join(text.removeprefix(_head(text)).split()), validate=True)
+    except ValidationError as error:
+        raise MalformedUpload('The JSON has to be {"image": "BASE64"}; parameters go into the address.') from error
+    except (binascii.Error, ValueError) as error:
+        raise MalformedUpload("The JSON's member image is not base64.") from error
+
+
+def _head(text: str) -> str:
+    """What stands before the base64 in a data URL (RFC 2397)."""
+    return text[: text.find(",") + 1] if text.startswith("data:") else ""
 
 
 async def _from_form(request: Request) -> bytes:

@@ -1,77 +1,145 @@
-"use strict";
+// The try-it page: pictures come in, are asked about one after the other, and can be looked at again.
 
-const COLOURS = ["#ffd400", "#35e0ff", "#ff7ac6", "#8cff66"];
+import { detect, model, useKey, wantsKey } from "./ask.js";
+import { draw, hide, show } from "./show.js";
+
+const MOST = 50; // pictures that are kept
 const byId = (id) => document.getElementById(id);
-let shown = null; // the picture on the page and the answer about it
+const shots = []; // { file, url, button } and, once asked, { answer, elapsed } or { problem }
+let current = null;
+let working = false;
 
-byId("picture").addEventListener("change", async (event) => {
-  const [file] = event.target.files;
-  if (!file) return;
-  tell("Looking …");
-  try {
-    const answer = await detect(file);
-    shown = { picture: await createImageBitmap(file), answer };
-    draw();
-  } catch (error) {
-    tell(error.message);
+function add(files) {
+  const added = [...files].map(newShot);
+  shots.push(...added);
+  while (shots.length > MOST) forget(shots.shift());
+  byId("film").hidden = shots.length === 0;
+  if (added.length) select(added[0]);
+  work();
+}
+
+function newShot(file) {
+  const shot = { file, url: URL.createObjectURL(file), button: document.createElement("button") };
+  const [item, picture, badge] = ["li", "img", "span"].map((name) => document.createElement(name));
+  picture.src = shot.url;
+  picture.alt = file.name;
+  badge.textContent = "…";
+  shot.button.append(picture, badge);
+  shot.button.addEventListener("click", () => select(shot));
+  item.append(shot.button);
+  byId("film").append(item);
+  return shot;
+}
+
+function forget(shot) {
+  URL.revokeObjectURL(shot.url);
+  shot.button.parentElement.remove();
+}
+
+// Asks about whatever has not been asked, one after the other; a missing key holds the line up.
+async function work() {
+  if (working) return;
+  working = true;
+  for (let shot; (shot = shots.find((one) => !one.answer && !one.problem)); ) {
+    const result = await detect(shot.file);
+    if (wantsKey(result.problem)) {
+      askForKey(result.problem);
+      break;
+    }
+    Object.assign(shot, result);
+    note(shot);
+    if (shot === current) select(shot);
   }
-});
-
-byId("score").addEventListener("input", () => {
-  byId("score-now").value = Number(byId("score").value).toFixed(2);
-  if (shown) draw();
-});
-
-// Everything is asked for once, so that the slider needs no further request.
-async function detect(file) {
-  const body = new FormData();
-  body.append("image", file);
-  const response = await fetch("detect?min_score=0.01", { method: "POST", body });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(`${answer.title}. ${answer.detail}`);
-  return answer;
+  working = false;
 }
 
-function draw() {
-  const { picture, answer } = shown;
-  const found = answer.detections.filter((one) => one.score >= byId("score").value);
-  const canvas = byId("drawing");
-  canvas.width = answer.image.width;
-  canvas.height = answer.image.height;
-  canvas.hidden = false;
-  const pen = canvas.getContext("2d");
-  pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  for (const one of found) drawBox(pen, one, Math.max(canvas.width, canvas.height));
-  list(found);
-  tell(`${found.length} of ${answer.count} boxes; ${answer.timing_ms.total} ms.`);
+function select(shot) {
+  current?.button.removeAttribute("aria-current");
+  current = shot;
+  shot.button.setAttribute("aria-current", "true");
+  byId("again").hidden = !shot.problem?.retryable;
+  byId("status").classList.toggle("bad", Boolean(shot.problem));
+  if (shot.answer) return show(shot);
+  hide();
+  byId("status").textContent = `${shot.file.name}: ${shot.problem ? words(shot.problem) : "looking …"}`;
 }
 
-function drawBox(pen, one, longest) {
-  const { x_min, y_min, x_max, y_max } = one.box;
-  const size = Math.max(12, longest / 45);
-  const caption = `${one.label} ${one.score.toFixed(2)}`;
-  pen.strokeStyle = pen.fillStyle = COLOURS[one.class_id % COLOURS.length];
-  pen.lineWidth = Math.max(2, longest / 300);
-  pen.strokeRect(x_min, y_min, x_max - x_min, y_max - y_min);
-  pen.font = `${size}px system-ui, sans-serif`;
-  pen.textBaseline = "top";
-  const top = y_min >= size * 1.3 ? y_min - size * 1.3 : y_min;
-  pen.fillRect(x_min, top, pen.measureText(caption).width + size / 2, size * 1.3);
-  pen.fillStyle = "black";
-  pen.fillText(caption, x_min + size / 4, top + size * 0.15);
+// On its thumbnail: how many boxes have the least score.
+function note(shot) {
+  const enough = shot.answer?.detections.filter((one) => one.score >= Number(byId("score").value));
+  shot.button.lastElementChild.textContent = enough ? enough.length : shot.problem ? "!" : "…";
 }
 
-function list(found) {
-  const rows = found.map((one) => {
-    const row = document.createElement("tr");
-    const corners = Object.values(one.box).map((at) => at.toFixed(1));
-    for (const text of [one.label, one.score.toFixed(3), ...corners]) row.insertCell().textContent = text;
-    return row;
+function words(problem) {
+  const trail = [problem.code, problem.request_id].filter(Boolean).join(", ");
+  return `${problem.title}. ${problem.detail}${trail && ` (${trail})`}`;
+}
+
+function askForKey(problem) {
+  byId("door").hidden = false;
+  byId("door-says").textContent = problem.code === "forbidden" ? words(problem) : `${problem.title}.`;
+  byId("key").select();
+}
+
+async function meet() {
+  const { answer, problem } = await model();
+  if (wantsKey(problem)) return askForKey(problem);
+  byId("door").hidden = true;
+  if (answer) introduce(answer);
+  return work();
+}
+
+function introduce({ name, version, labels, formats, limits, min_score }) {
+  const kinds = formats.join(", ").toUpperCase();
+  const most = (limits.max_body_bytes / 2 ** 20).toLocaleString("en", { maximumFractionDigits: 1 });
+  const what = labels.length > 3 ? `${labels.length} labels` : labels.join(", ");
+  byId("model").textContent = `${name} ${version} · ${what} · ${kinds} up to ${most} MiB`;
+  byId("score").value = min_score;
+  draw();
+}
+
+async function copy(button) {
+  const source = byId(button.dataset.copies);
+  getSelection().selectAllChildren(source); // a page without TLS has no clipboard: then this is what gets copied
+  const copied = await navigator.clipboard?.writeText(source.textContent).then(() => true, () => false);
+  byId("status").textContent = copied || document.execCommand("copy") ? "Copied." : "Selected: copy it with the keyboard.";
+}
+
+for (const source of [byId("picture"), byId("camera")]) {
+  source.addEventListener("change", () => {
+    add(source.files);
+    source.value = ""; // the same picture may be chosen again
   });
-  byId("boxes").tBodies[0].replaceChildren(...rows);
-  byId("boxes").hidden = found.length === 0;
 }
-
-function tell(text) {
-  byId("status").textContent = text;
-}
+document.addEventListener("paste", (event) => add(event.clipboardData.files));
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dragging");
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) document.body.classList.remove("dragging");
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dragging");
+  add(event.dataTransfer.files);
+});
+byId("score").addEventListener("input", () => {
+  draw();
+  shots.forEach(note);
+});
+byId("again").addEventListener("click", () => {
+  current.problem = undefined;
+  note(current);
+  select(current);
+  work();
+});
+byId("door").addEventListener("submit", (event) => {
+  event.preventDefault();
+  useKey(byId("key").value.trim());
+  byId("key").value = "";
+  meet();
+});
+for (const button of document.querySelectorAll(".copy")) button.addEventListener("click", () => copy(button));
+new ResizeObserver(draw).observe(byId("stage"));
+meet();

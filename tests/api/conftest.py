@@ -13,16 +13,21 @@ from tests.seed_endpoint import SeedEndpoint
 Start = Callable[..., httpx2.Client]
 
 
-@pytest.fixture
-def start(seed_endpoint: SeedEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts gateways that ask the seed endpoint over signed boto3, as they would ask SageMaker."""
+def send_boto3_to(endpoint: SeedEndpoint, environment: pytest.MonkeyPatch) -> None:
+    """What boto3 is asked for from now on goes, signed, to the seed endpoint."""
     for name, value in {
-        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": seed_endpoint.url,
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": endpoint.url,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "eu-central-1",
     }.items():
-        monkeypatch.setenv(name, value)
+        environment.setenv(name, value)
+
+
+@pytest.fixture
+def start(seed_endpoint: SeedEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts gateways that ask the seed endpoint over signed boto3, as they would ask SageMaker."""
+    send_boto3_to(seed_endpoint, monkeypatch)
     with ExitStack() as stack:
 
         def start(**options: Any) -> httpx2.Client:

@@ -22,6 +22,7 @@ def gateway(**options: Any) -> Iterator[httpx2.Client]:
     config = uvicorn.Config(
         create_app(settings, connect(settings)),
         port=0,
+        root_path=settings.root_path,
         http=Protocol,
         proxy_headers=False,
         server_header=False,

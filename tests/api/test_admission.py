@@ -14,10 +14,11 @@ import pytest
 from PIL import Image, ImageCms
 
 from api.anatomy import MOST_CHUNKS, MOST_SEGMENTS
+from api.drawing import annotate
 from api.errors import Overloaded
 from api.fit import FITS
 from api.load import Held, Memory
-from api.picture import admit, annotate, canvas
+from api.picture import admit, canvas
 from tests.api.conftest import Start
 from tests.api.test_errors import problem, wait_for
 from tests.mutations import good_pictures, mutations

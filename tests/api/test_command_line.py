@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ def run(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=check)
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    served = Served()
+    yield served
+    served.end()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "damaged.jpg").write_bytes(jpeg()[:500])
@@ -33,14 +41,10 @@ def test_without_a_url_the_detector_runs_here() -> None:
     assert answer["detections"][0]["label"] == "person"
 
 
-def test_a_running_gateway_is_asked_and_gives_the_same_boxes(folder: Path) -> None:
-    served = Served()
-    try:
-        there = json.loads(run("detect", HOPPER, "--json", "--url", served.url).stdout)
-        here = json.loads(run("detect", HOPPER, "--json").stdout)
-        assert there["detections"] == here["detections"] != []
-    finally:
-        served.end()
+def test_a_running_gateway_is_asked_and_gives_the_same_boxes(served: Served) -> None:
+    there = json.loads(run("detect", HOPPER, "--json", "--url", served.url).stdout)
+    here = json.loads(run("detect", HOPPER, "--json").stdout)
+    assert there["detections"] == here["detections"] != []
 
 
 def test_several_pictures_give_a_table_and_a_failure_its_own_row(folder: Path) -> None:
@@ -62,6 +66,14 @@ def test_pictures_are_drawn_into_a_file_or_a_folder(folder: Path) -> None:
         assert drawn.size == (512, 600)
     run("detect", HOPPER, folder / "scene.jpg", "--draw", folder / "drawn")
     assert {path.name for path in (folder / "drawn").iterdir()} == {"grace_hopper.jpg", "scene.jpg"}
+
+
+@pytest.mark.parametrize("encoding", ["jpeg", "png", "webp"])
+def test_what_is_drawn_here_is_what_the_gateway_draws(served: Served, folder: Path, encoding: str) -> None:
+    run("detect", HOPPER, "--url", served.url, "--draw", folder / f"out.{encoding}")
+    wish = {"Accept": f"image/{encoding}"}
+    there = served.client.post("/detect", files={"image": HOPPER.read_bytes()}, headers=wish)
+    assert (folder / f"out.{encoding}").read_bytes() == there.content
 
 
 def test_no_gateway_at_the_url_is_one_clear_line() -> None:

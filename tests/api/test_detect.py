@@ -61,14 +61,20 @@ def test_an_insane_request_id_is_replaced(client: httpx2.Client, sent: str) -> N
     assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
 
 
-def test_a_raw_body_gives_the_same_boxes_as_multipart(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
+def test_a_picture_gives_the_same_boxes_whichever_way_it_comes(
+    client: httpx2.Client, seed_endpoint: SeedEndpoint
+) -> None:
     seed_endpoint.script = lambda _: reply(answer(PERSON))
     picture = jpeg()
+    text = base64.b64encode(picture).decode()
     answers = [
         client.post("/detect", files={"image": picture}),
         client.post("/detect", files={"file": picture}),
         client.post("/detect", content=picture, headers={"Content-Type": "image/jpeg"}),
         client.post("/detect", content=iter([picture[:100], picture[100:]]), headers={"Content-Type": "image/jpeg"}),
+        client.post("/detect", json={"image": text}),
+        client.post("/detect", json={"image": f"data:image/jpeg;base64,{text}"}),
+        client.post("/detect", json={"image": base64.encodebytes(picture).decode()}),
     ]
     first, *others = [response.raise_for_status().json()["detections"] for response in answers]
     assert len(first) == 1
@@ -126,7 +132,10 @@ def test_an_answer_about_another_tensor_size_is_scaled_by_its_shape(
     assert only["box"] == {"x_min": 0, "y_min": 0, "x_max": 200, "y_max": 200}
 
 
-@pytest.mark.parametrize(("accept", "format"), [("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/*", "JPEG")])
+@pytest.mark.parametrize(
+    ("accept", "format"),
+    [("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/webp", "WEBP"), ("image/*", "JPEG")],
+)
 def test_the_picture_comes_back_with_its_boxes_drawn_where_asked(
     client: httpx2.Client, seed_endpoint: SeedEndpoint, accept: str, format: str
 ) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import httpx2
 import pytest
 import typer.testing
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from api import listing
 from api.cli import cli
 from api.errors import DetectError
-from api.schema import Alive, Detections, Health, ModelCard, Problem, Readiness
+from api.schema import Alive, CocoResult, Detections, Health, ModelCard, Problem, Readiness
 from tests.conftest import ROOT
 
 
@@ -68,7 +68,9 @@ def test_every_command_of_the_readme_exists_and_takes_its_options() -> None:
 
 def test_every_answer_of_detect_has_an_example_that_keeps_its_schema(openapi: dict[str, Any]) -> None:
     responses = openapi["paths"]["/detect"]["post"]["responses"]
-    Detections.model_validate(responses.pop("200")["content"]["application/json"]["example"])
+    found = responses.pop("200")["content"]["application/json"]["examples"]
+    Detections.model_validate(found["native"]["value"])
+    TypeAdapter(list[CocoResult]).validate_python(found["coco"]["value"])
     shown = [
         Problem.model_validate(example["value"])
         for response in responses.values()
@@ -91,6 +93,11 @@ def test_the_upload_is_described_so_that_swagger_shows_a_file_picker(openapi: di
     image = content["multipart/form-data"]["schema"]["properties"]["image"]
     assert (image["type"], image["format"]) == ("string", "binary")
     assert content["image/jpeg"]["schema"]["format"] == "binary"
+
+
+def test_the_example_of_a_picture_in_json_can_be_sent(openapi: dict[str, Any], client: httpx2.Client) -> None:
+    content = openapi["paths"]["/detect"]["post"]["requestBody"]["content"]
+    client.post("/detect", json=content["application/json"]["example"]).raise_for_status()
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/"])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from api.fit import FITS
-from api.picture import PAD_GREY, UPRIGHT, admit, annotate, canvas, upright
+from api.picture import PAD_GREY, UPRIGHT, admit, canvas, upright
 from tests.pictures import encoded, pixel, scene
 
 ALL = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
@@ -120,13 +120,3 @@ def test_an_animation_is_judged_by_its_first_frame() -> None:
     for format in ("PNG", "WEBP", "GIF"):
         data = encoded(first, format, save_all=True, append_images=[second])
         assert pixel(drawn(data), (50, 50))[0] > 200, format
-
-
-@pytest.mark.parametrize("box", [(10, 10, 60, 60), (0, 0, 100, 80), (90, 0, 100, 80), (0, 79, 100, 80)])
-def test_a_box_is_drawn_where_it_is_and_its_caption_stays_on_the_picture(box: tuple[int, int, int, int]) -> None:
-    picture = admit(encoded(Image.new("RGB", (100, 80), "grey"), "PNG"), ALL, 10**9, 10**5)
-    image = Image.open(io.BytesIO(annotate(picture, [("person 0.98", box)], "png")))
-    changed = ImageChops.difference(image, Image.new("RGB", (100, 80), "grey")).getbbox()
-    assert image.size == (100, 80)
-    assert changed is not None
-    assert pixel(image, (min(99, box[2]), min(79, box[3]))) != (128, 128, 128)
