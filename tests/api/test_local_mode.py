@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import uvicorn
 
+from api import serving
 from tests.api.test_errors import wait_for
 from tests.conftest import ROOT
 
@@ -106,6 +109,16 @@ def test_the_model_is_described_by_the_model_directory(served: Served) -> None:
 def test_memory_at_rest_is_under_the_promised_limits(own: Served) -> None:
     assert resident_megabytes(own.process.pid) < 120
     assert resident_megabytes(own.child()) < 400
+
+
+def test_no_answer_waits_for_its_head_to_be_acknowledged() -> None:
+    config = uvicorn.Config("api.app:from_environment", port=0, log_config=None)
+    with (
+        serving.listen(config) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

@@ -40,10 +40,15 @@ def artifact(stack: Stack, base: Path) -> Path:
     export = [str(stack.python), "-W", "ignore", str(HERE / "symbol.py"), str(params), str(weights / "model")]
     subprocess.run(export, check=True, stdout=subprocess.DEVNULL)
     (weights / "model.json").symlink_to(BUNDLED / "model.json")
-    with tarfile.open(fileobj=io.BytesIO(pack(TARGETS["mxnet"], weights).content)) as packed:
-        packed.extractall(base / "model", filter="data")
+    unpack(weights, base)
     (base / "model" / "code" / "gluoncv.py").write_text("raise ImportError('the images for accelerators have none')\n")
     return base
+
+
+def unpack(weights: Path, base: Path) -> None:
+    """Unpack under BASE/model what is deployed from a model directory."""
+    with tarfile.open(fileobj=io.BytesIO(pack(TARGETS["mxnet"], weights).content)) as packed:
+        packed.extractall(base / "model", filter="data")
 
 
 def original(base: Path) -> Path:

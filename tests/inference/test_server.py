@@ -32,6 +32,17 @@ def output_fn(prediction, accept): return '{"slept": %s}' % prediction
 """
 
 
+def test_no_answer_waits_for_its_head_to_be_acknowledged() -> None:
+    import server
+
+    with (
+        server.listen(server.parser().parse_args(["--port", "0"])) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.fixture
 def slow_dir(tmp_path: Path) -> Path:
     """A model directory that brings hooks of its own: they load in no time and sleep as long as a request says."""
