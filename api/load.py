@@ -71,20 +71,22 @@ class Memory:
 
 
 class Held:
-    """Bytes of uploads that the process holds; on the event loop's thread only."""
+    """Bytes of uploads and answers that the process holds; on the event loop's thread only."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self.bytes = most, 0
+    def __init__(self, most: int, note: Callable[[int], object] = lambda _: None) -> None:
+        self._most, self._bytes, self._note = most, 0, note
 
     def add(self, more: int) -> None:
-        """Count bytes as they come in. Raises Overloaded where that is too many."""
-        self.bytes += more
-        if self.bytes > self._most:
+        """Count bytes, until they are freed. Raises Overloaded where that is too many."""
+        self._bytes += more
+        self._note(self._bytes)
+        if self._bytes > self._most:
             raise overloaded()
 
     def free(self, bytes: int) -> None:
         """Count them off."""
-        self.bytes -= bytes
+        self._bytes -= bytes
+        self._note(self._bytes)
 
 
 @dataclass(frozen=True)
