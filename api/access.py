@@ -17,6 +17,7 @@ log = logging.getLogger("api.access")
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 QUIET = ("/health", "/metrics")  # asked for every few seconds, and of no interest
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NOTED = ("code", "detail", "cause", "key", "bytes_in", "picture", "detections", "timing_ms")
 
 
@@ -45,7 +46,8 @@ class Access:
     def _note(self, scope: Scope, answer: "_Answer", seconds: float) -> None:
         state, route = scope["state"], getattr(scope.get("route"), "path", "unmatched")
         code = state.get("code", "ok" if 0 < answer.status < 400 else "none")
-        self.metrics.requests.labels(route, scope["method"], code).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"  # a client may invent any word
+        self.metrics.requests.labels(route, method, code).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         told = {
             "request_id": state["request_id"],

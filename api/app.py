@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import routes
 from api.access import Access, Bugs
+from api.answers import Answers
 from api.detect import Detector
 from api.door import Door
 from api.endpoint import Endpoint, connect
@@ -70,14 +71,10 @@ def from_environment() -> FastAPI:
 
 def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """The middleware, the innermost first."""
+    held = Held(settings.held_bytes, metrics.held.set)
     app.add_middleware(Bugs)
-    app.add_middleware(
-        Uploads,
-        max_bytes=settings.max_body_bytes,
-        seconds=settings.upload_seconds,
-        held=Held(settings.held_bytes),
-        note_held=metrics.held.set,
-    )
+    app.add_middleware(Answers, held=held)
+    app.add_middleware(Uploads, max_bytes=settings.max_body_bytes, seconds=settings.upload_seconds, held=held)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(SecurityHeaders)

@@ -204,6 +204,11 @@ REFUSALS: dict[str, tuple[str, int, Again]] = {
     "AccessDeniedException": ("The gateway may not call the endpoint.", 60, "never"),
     "ExpiredTokenException": ("The gateway's AWS credentials have expired.", 60, "never"),
     "UnrecognizedClientException": ("The gateway's AWS credentials are not valid.", 60, "never"),
+    "InvalidSignatureException": (
+        "AWS takes the gateway for somebody else: its region or its clock is off.",
+        60,
+        "never",
+    ),
 }
 
 

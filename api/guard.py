@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import NoReturn
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,11 +20,8 @@ class Uploads:
     have at most `held.most`. An answer that comes before the body was read closes the connection.
     """
 
-    def __init__(
-        self, app: ASGIApp, max_bytes: int, seconds: float, held: Held, note_held: Callable[[int], None]
-    ) -> None:
-        self.app, self.max_bytes, self.seconds = app, max_bytes, seconds
-        self.held, self.note_held = held, note_held
+    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float, held: Held) -> None:
+        self.app, self.max_bytes, self.seconds, self.held = app, max_bytes, seconds, held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -36,7 +32,6 @@ class Uploads:
             await upload.serve(self.app)
         finally:
             self.held.free(upload.bytes)
-            self.note_held(self.held.bytes)
 
 
 class _Upload:
@@ -45,7 +40,7 @@ class _Upload:
     def __init__(self, limits: Uploads, scope: Scope, receive: Receive, send: Send) -> None:
         self.limits, self.scope, self._receive, self._send = limits, scope, receive, send
         self.ends_at = time.monotonic() + limits.seconds
-        self.bytes, self.complete = 0, asyncio.Event()
+        self.bytes, self.complete, self.answered = 0, asyncio.Event(), False
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
         self.declared = int(declared) if declared.isdecimal() else 0
@@ -57,7 +52,7 @@ class _Upload:
         leaving = asyncio.ensure_future(self._left())
         try:
             await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
+            if not answering.done() and not self.answered:
                 self.scope["state"]["code"] = CALLER_GONE
                 answering.cancel()
             await asyncio.wait({answering})
@@ -95,6 +90,7 @@ class _Upload:
                 await self._drain()
             if not self.complete.is_set():
                 MutableHeaders(scope=message)["Connection"] = "close"
+        self.answered = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
 
     async def _next(self) -> Message:

@@ -71,47 +71,52 @@ class Memory:
 
 
 class Held:
-    """Bytes of uploads that the process holds; on the event loop's thread only."""
+    """Bytes of uploads and answers that the process holds; on the event loop's thread only."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self.bytes = most, 0
+    def __init__(self, most: int, note: Callable[[int], object] = lambda _: None) -> None:
+        self._most, self._bytes, self._note = most, 0, note
 
     def add(self, more: int) -> None:
-        """Count bytes as they come in. Raises Overloaded where that is too many."""
-        self.bytes += more
-        if self.bytes > self._most:
+        """Count bytes, until they are freed. Raises Overloaded where that is too many."""
+        self._bytes += more
+        self._note(self._bytes)
+        if self._bytes > self._most:
             raise overloaded()
 
     def free(self, bytes: int) -> None:
         """Count them off."""
-        self.bytes -= bytes
+        self._bytes -= bytes
+        self._note(self._bytes)
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Where a finished request's time went, in seconds."""
+    """Where a finished request's time went, in seconds; `work` is what decoding took of a processor."""
 
     queue: float
     decode: float
     inference: float
+    work: float
+    total: float
 
 
 class Load:
     """How many requests may be inside at once: more while they are quick, fewer while they wait.
 
     A request's own work is its decoding and the endpoint's answer when it has nothing else to do, which is the best
-    average of late. Where requests take twice that, there is a line, here or in the endpoint: a longer one would make
+    average so far. Where requests take twice that, there is a line, here or in the endpoint: a longer one would make
     everybody wait and nobody faster. On the event loop's thread only.
     """
 
     AVERAGED = 8  # requests, about, that an average remembers
     STRETCH = 2.0  # times its own work that a request may take
-    FIRST, LEAST = 16, 2
+    FIRST, LEAST = 8, 2
 
     def __init__(self, most: int) -> None:
         self._most, self.inside = most, 0
+        self._least = float(min(self.LEAST, most))
         self.limit = float(min(self.FIRST, most))
-        self._queue = self._decode = self._inference = self._best = 0.0
+        self._total = self._work = self._inference = self._best = 0.0
         self._since_cut = 0
 
     @property
@@ -135,17 +140,24 @@ class Load:
             self.inside -= 1
 
     def learn(self, spent: Spent) -> None:
-        """Note where an answered request's time went."""
-        share = 1 / self.AVERAGED if self._best else 1.0
-        self._queue += share * (spent.queue - self._queue)
-        self._decode += share * (spent.decode - self._decode)
-        self._inference += share * (spent.inference - self._inference)
-        self._best = min(self._inference, self._best * 1.0005) if self._best else self._inference
+        """Note where an answered request's time went, before it leaves its place."""
+        self._average(spent)
         self._since_cut += 1
-        if self._queue + self._decode + self._inference <= self.STRETCH * (self._decode + self._best):
+        if self.inside < self.limit / 2:
+            return  # few are inside, so it says nothing of many
+        if self._total <= self.STRETCH * (self._work + self._best):
             self.limit = min(float(self._most), self.limit + 1 / self.limit)
         elif self._since_cut > self.limit:  # those who came after the last cut are out: now it shows
-            self.limit, self._since_cut = max(float(min(self.LEAST, self._most)), self.limit * 0.8), 0
+            if self.limit <= self._least:
+                self._best *= 1.05  # with so few inside, the endpoint itself has become slower
+            self.limit, self._since_cut = max(self._least, self.limit * 0.8), 0
+
+    def _average(self, spent: Spent) -> None:
+        share = 1 / self.AVERAGED if self._best else 1.0
+        self._total += share * (spent.total - self._total)
+        self._work += share * (spent.work - self._work)
+        self._inference += share * (spent.inference - self._inference)
+        self._best = min(self._inference, self._best or self._inference)
 
 
 def overloaded() -> Overloaded:

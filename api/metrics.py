@@ -44,7 +44,12 @@ class Metrics:
         self.limit = Gauge(
             "detect_limit", "Detections that may be inside at once", registry=own, multiprocess_mode="livesum"
         )
-        self.held = Gauge("detect_held_bytes", "Bytes of uploads in memory", registry=own, multiprocess_mode="livesum")
+        self.held = Gauge(
+            "detect_held_bytes",
+            "Bytes of uploads and large answers in memory",
+            registry=own,
+            multiprocess_mode="livesum",
+        )
         self.endpoint_errors = Counter("detect_endpoint_errors", "Failed endpoint calls", ["code"], registry=own)
         self.billed = Counter("detect_billed_invocations", "Endpoint calls that AWS bills, or may bill", registry=own)
         self.breaker = Gauge(

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 with three more promises: heads come in time, junk gets a problem, a stop cuts nobody off."""
+"""uvicorn's HTTP/1.1, and: heads come and answers go in time, junk gets a problem, a stop cuts nobody off."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from api.errors import MalformedUpload, problem
 
 HEAD_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
 LINGER_SECONDS = 1
 
 
@@ -17,16 +18,37 @@ class Protocol(H11Protocol):
     """One connection."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Wait for a request's head, not for ever."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # so that writing is paused while anything is left to send
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
+        self._stop_sending()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """From the first byte that the client does not take, the rest of the answer has its time."""
+        super().pause_writing()
+        if self._sending is None:
+            self._sending = self.loop.call_later(ANSWER_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """All is sent that there was to send by now."""
+        super().resume_writing()
+        if not self._answering():
+            self._stop_sending()
+
+    def on_response_complete(self) -> None:
+        """Count no longer, unless bytes are left."""
+        super().on_response_complete()
+        if not self.flow.write_paused:
+            self._stop_sending()
 
     def data_received(self, data: bytes) -> None:
         """A head that has begun has its time too."""
@@ -72,3 +94,8 @@ class Protocol(H11Protocol):
         if self._waiting:
             self._waiting.cancel()
             self._waiting = None
+
+    def _stop_sending(self) -> None:
+        if self._sending:
+            self._sending.cancel()
+            self._sending = None

@@ -43,7 +43,7 @@ def serve(settings: Settings, console: Console) -> None:
         if settings.workers > 1:
             folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
             os.environ[SHARED_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="detect-metrics-", dir=folder))
-        listening = config.bind_socket()
+        listening = _listen(config)
         threading.Thread(target=_welcome, args=(listening, console), daemon=True).start()
         _run(config, listening)
 
@@ -66,6 +66,13 @@ def _configure(settings: Settings) -> uvicorn.Config:
         proxy_headers=False,  # create_app trusts the proxies that the settings name, and no others
         timeout_graceful_shutdown=math.ceil(settings.upload_seconds + settings.deadline_seconds) + LINGER,
     )
+
+
+def _listen(config: uvicorn.Config) -> socket.socket:
+    """A socket whose connections send at once: uvicorn's does not say that it is TCP, so asyncio leaves that out."""
+    listening = config.bind_socket()
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _run(config: uvicorn.Config, listening: socket.socket) -> None:

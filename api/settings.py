@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     held_bytes: int = Field(
         128 * 1024 * 1024,
         ge=1024,
-        description="Most bytes of uploads that a process holds at once; beyond that 429.",
+        description="Most bytes of uploads and large answers that a process holds at once; beyond that 429.",
     )
     breaker_faults: int = Field(
         5,

@@ -4,22 +4,14 @@ import base64
 import binascii
 
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from api.errors import MalformedUpload
+from api.form import form_parts
 from api.schema import PictureJson
 
 PARTS = ("image", "file")
-
-
-class _Parser(MultiPartParser):
-    spool_max_size = 1 << 30  # the body limit bounds it: an upload never touches the disk
-
-    def close(self) -> None:
-        for file in self._files_to_close_on_error:  # Starlette forgets those of a form that was cut off
-            file.close()
+WHITE_SPACE = b" \t\r\n"
 
 
 async def read_upload(request: Request) -> bytes:
@@ -29,7 +21,7 @@ async def read_upload(request: Request) -> bytes:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        data = await _from_form(request)
+        data = _from_form(await _whole_body(request), request.headers["content-type"])
     elif kind.startswith("image/") or kind == "application/octet-stream":
         data = await _whole_body(request)
     elif kind == "application/json":
@@ -42,8 +34,9 @@ async def read_upload(request: Request) -> bytes:
 
 
 async def _whole_body(request: Request) -> bytes:
+    """Read past the request, which would keep a second copy for as long as it lives."""
     try:
-        return await request.body()
+        return b"".join([piece async for piece in request.stream()])
     except ClientDisconnect as error:
         raise MalformedUpload("The connection ended before the body was whole.") from error
 
@@ -51,7 +44,8 @@ async def _whole_body(request: Request) -> bytes:
 def _from_json(body: bytes) -> bytes:
     try:
         text = PictureJson.model_validate_json(body).image
-        return base64.b64decode("".join(text.removeprefix(_head(text)).split()), validate=True)
+        encoded = text.removeprefix(_head(text)).encode("ascii").translate(None, WHITE_SPACE)
+        return base64.b64decode(encoded, validate=True)
     except ValidationError as error:
         raise MalformedUpload('The JSON has to be {"image": "BASE64"}; parameters go into the address.') from error
     except (binascii.Error, ValueError) as error:
@@ -63,17 +57,10 @@ def _head(text: str) -> str:
     return text[: text.find(",") + 1] if text.startswith("data:") else ""
 
 
-async def _from_form(request: Request) -> bytes:
-    parser = _Parser(request.headers, request.stream(), max_files=4, max_fields=16)
-    try:
-        form = await parser.parse()
-        parts = [part for name, part in form.multi_items() if name in PARTS]
-        if len(parts) != 1:
-            raise MalformedUpload(f"The form has {len(parts)} parts named image or file; it takes one.")
-        if not isinstance(parts[0], UploadFile):
-            raise MalformedUpload("The part named image is text; send it as a file.")
-        return await parts[0].read()
-    except (MultiPartException, ClientDisconnect) as error:
-        raise MalformedUpload("The multipart body is damaged or has too many parts.") from error
-    finally:
-        parser.close()
+def _from_form(body: bytes, content_type: str) -> bytes:
+    parts = [part for part in form_parts(body, content_type) if part.name in PARTS]
+    if len(parts) != 1:
+        raise MalformedUpload(f"The form has {len(parts)} parts named image or file; it takes one.")
+    if not parts[0].is_file:
+        raise MalformedUpload("The part named image is text; send it as a file.")
+    return parts[0].data

@@ -233,3 +233,80 @@ def test_a_caller_who_hangs_up_frees_his_place_and_his_bytes(start: Start, seed_
     hang_up_after(client, padded, lambda: len(seed_endpoint.requests) == 1)
     wait_for(lambda: answer_later(client, padded) == 200, seconds=3)
     go_on.set()
+
+
+def form(*parts: bytes, end: bytes = b"--B--\r\n") -> bytes:
+    return b"".join(b"--B\r\n" + part + b"\r\n" for part in parts) + end
+
+
+def part(data: bytes, disposition: bytes = b'form-data; name="image"; filename="a.jpg"', more: bytes = b"") -> bytes:
+    return b"Content-Disposition: " + disposition + b"\r\n" + more + b"\r\n" + data
+
+
+TEXT = part(b"text", b'form-data; name="x"')
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (form(part(jpeg())), 200),
+        (b"a preamble\r\n" + form(part(jpeg()), end=b"--B-- \r\nan epilogue"), 200),
+        (form(TEXT, part(jpeg(), more=b"Content-Type: image/jpeg\r\nX-More: 1\r\n"), TEXT), 200),
+        (form(part(jpeg(), b'FORM-DATA; filename="a; b.jpg"; name=file')), 200),
+        (form(part(jpeg() + b"\r\n--A\r\n--\r\n")), 200),
+        (form(*[TEXT] * 19, part(jpeg())), 200),
+        (form(*[TEXT] * 20, part(jpeg())), 400),
+        (form(part(jpeg(), b'form-data; filename="a.jpg"')), 400),
+        (form(part(jpeg(), more=b"X-More: " + b"1" * 10_000 + b"\r\n")), 400),
+        (form(part(jpeg()), end=b""), 400),
+        (form(b"\r\n" + jpeg()), 400),
+        (form(b"no header, no end"), 400),
+        (b"--B", 400),
+        (b"--B--", 400),
+    ],
+)
+def test_forms_are_taken_as_clients_write_them_and_damaged_ones_refused(
+    client: httpx2.Client, body: bytes, status: int
+) -> None:
+    response = client.post("/detect", content=body, headers={"Content-Type": "multipart/form-data; boundary=B"})
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize("filling", [b"\r\n--B-", b"\r\n--", b"\r\n", b"-", b"--B\r\n"])
+def test_a_form_full_of_almost_boundaries_is_answered_at_once(client: httpx2.Client, filling: bytes) -> None:
+    body = form(part(filling * (9_000_000 // len(filling))))
+    started = time.monotonic()
+    client.post("/detect", content=body, headers={"Content-Type": "multipart/form-data; boundary=B"})
+    assert time.monotonic() - started < 1
+
+
+NOISE = encoded(Image.effect_noise((1500, 1500), 90).convert("RGB"), "JPEG", quality=20)
+
+
+def ask_for_drawing(client: httpx2.Client) -> socket.socket:
+    """Ask for a drawing of some megabytes, and read nothing."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((client.base_url.host, client.base_url.port))
+    headers = f"Accept: image/png\r\nContent-Type: image/jpeg\r\nContent-Length: {len(NOISE)}"
+    connection.sendall(f"POST /detect HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n".encode() + NOISE)
+    return connection
+
+
+def held_bytes(client: httpx2.Client) -> float:
+    return float(client.get("/metrics").text.partition("\ndetect_held_bytes ")[2].split()[0])
+
+
+def test_an_answer_that_nobody_takes_is_held_for_a_while_then_cut_off_and_free(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.protocol.ANSWER_SECONDS", 1.5)
+    client = start(held_bytes=6_000_000)
+    with ask_for_drawing(client):
+        wait_for(lambda: held_bytes(client) > 1_000_000)
+        refused = client.post("/detect", content=NOISE, headers={"Content-Type": "image/jpeg", "Accept": "image/png"})
+        problem(refused, 429, "overloaded")
+        assert client.post("/detect", files={"image": jpeg()}).status_code == 200, "small answers have room"
+        wait_for(lambda: held_bytes(client) == 0, seconds=5)
+    drawn = client.post("/detect", content=NOISE, headers={"Content-Type": "image/jpeg", "Accept": "image/png"})
+    assert Image.open(io.BytesIO(drawn.content)).size == (1500, 1500)

@@ -256,6 +256,7 @@ def test_an_answer_that_breaks_the_contract_is_502(
         ("AccessDeniedException", 403, 1),
         ("ExpiredTokenException", 403, 1),
         ("UnrecognizedClientException", 403, 1),
+        ("InvalidSignatureException", 403, 1),
     ],
 )
 def test_an_endpoint_that_refuses_is_503_and_only_what_cannot_be_billed_is_repeated(

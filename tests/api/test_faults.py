@@ -242,26 +242,51 @@ def test_a_call_that_was_abandoned_does_not_begin() -> None:
         call.hold(left)
 
 
-def grow(load: Load, count: int, spent: Spent) -> None:
+def spent(queue: float = 0, decode: float = 0.01, inference: float = 0.05, waste: float = 0) -> Spent:
+    return Spent(queue, decode + waste, inference, work=decode, total=queue + decode + waste + inference)
+
+
+def grow(load: Load, count: int, spent: Spent, inside: int | None = None) -> None:
+    """Learn from so many requests, with as many inside as may be, or so many."""
     for _ in range(count):
+        load.inside = int(load.limit) if inside is None else inside
         load.learn(spent)
 
 
 def test_the_limit_rises_while_requests_are_quick_and_falls_while_they_wait() -> None:
     load = Load(100)
-    grow(load, 400, Spent(queue=0, decode=0.01, inference=0.05))
-    assert load.limit > 30
-    grow(load, 400, Spent(queue=0.2, decode=0.01, inference=0.05))
+    grow(load, 400, spent())
+    assert load.limit > 25
+    grow(load, 400, spent(queue=0.2))
     assert load.limit < 5
-    grow(load, 800, Spent(queue=0.001, decode=0.01, inference=0.05))
-    assert load.limit > 30
+    grow(load, 800, spent(queue=0.001))
+    assert load.limit > 25
 
 
-def test_a_line_inside_the_endpoint_counts_as_waiting_and_a_slow_picture_does_not() -> None:
+@pytest.mark.parametrize("slow", [spent(inference=0.3), spent(waste=0.3)], ids=["in the endpoint", "at the processor"])
+def test_a_line_anywhere_counts_as_waiting(slow: Spent) -> None:
     load = Load(100)
-    grow(load, 50, Spent(queue=0, decode=0.01, inference=0.05))
+    grow(load, 50, spent())
+    grow(load, 100, slow)
+    assert load.limit < 4
+
+
+def test_a_large_picture_is_no_line() -> None:
+    load = Load(100)
+    grow(load, 50, spent())
     before = load.limit
-    grow(load, 50, Spent(queue=0, decode=2.0, inference=0.05))
+    grow(load, 50, spent(decode=2.0))
     assert load.limit > before
-    grow(load, 200, Spent(queue=0, decode=0.01, inference=0.3))
-    assert load.limit < 8
+
+
+def test_the_limit_stays_where_few_are_inside() -> None:
+    load = Load(100)
+    grow(load, 1000, spent(), inside=1)
+    assert load.limit == Load.FIRST
+
+
+def test_an_endpoint_that_has_become_slower_is_believed_after_a_while() -> None:
+    load = Load(100)
+    grow(load, 50, spent())
+    grow(load, 1000, spent(inference=0.5))
+    assert load.limit > 8

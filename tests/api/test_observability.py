@@ -163,6 +163,7 @@ def test_figures_count_requests_stages_errors_and_what_is_billed(start: Start, s
     seed_endpoint.script = lambda _: reply(b"junk")
     client.post("/detect", files={"image": PICTURE})
     client.get("/nowhere")
+    client.request("INVENTED", "/nowhere")
     seen = figures(client)
     route = 'method="POST",route="/detect"'
     assert seen[f'detect_requests_total{{code="ok",{route}}}'] == 1
@@ -170,6 +171,7 @@ def test_figures_count_requests_stages_errors_and_what_is_billed(start: Start, s
     assert seen[f'detect_requests_total{{code="endpoint-unavailable",{route}}}'] == 1
     assert seen[f'detect_requests_total{{code="endpoint-answer-invalid",{route}}}'] == 1
     assert seen['detect_requests_total{code="not-found",method="GET",route="unmatched"}'] == 1
+    assert seen['detect_requests_total{code="not-found",method="other",route="unmatched"}'] == 1
     assert seen['detect_request_seconds_count{route="/detect"}'] == 4
     for stage in ("decode", "queue", "inference"):
         assert seen[f'detect_stage_seconds_count{{stage="{stage}"}}'] == 1

@@ -1,0 +1,80 @@
+"""Three times what the gateway can do, for a minute: who is let in is served in time, all others hear 429 at once.
+
+    .venv-dev/bin/python -m tests.bench.overload [--seconds 60] [--times 3] [--workers 1]
+
+Exit code 1 where a promise of docs/security.md is broken.
+"""
+
+import argparse
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+
+from tests.bench.serving import served
+from tests.bench.traffic import Asked, Traffic, closed, offered, percentile, post, statuses
+
+PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "grace_hopper.jpg"
+MOST_STRETCH = 3.0
+MOST_REJECTION_MS = 100.0
+
+
+async def overload(url: str, seconds: float, times: float) -> bool:
+    """Measure, print, and say whether the promises hold."""
+    traffic = Traffic(url)
+    ask = partial(traffic.ask, post(PICTURE.read_bytes()))
+    await closed(ask, 1, 2)  # warm
+    before = show("unloaded", await closed(ask, 1, max(5.0, seconds / 6)))
+    capacity = sum(one.status == 200 for one in await closed(ask, 4, 5)) / 5
+    write(f"capacity            {capacity:.0f} requests a second")
+    answers = await offered(ask, times * capacity, seconds)
+    accepted = show(f"accepted at {times:g}×", [one for one in answers if one.status == 200])
+    rejected = show(f"rejected at {times:g}×", [one for one in answers if one.status == 429])
+    write(f"statuses            {statuses(answers)}, {len(answers) / seconds:.0f} a second offered")
+    await asyncio.sleep(2)
+    after = show("unloaded again", await closed(ask, 1, max(5.0, seconds / 6)))
+    traffic.close()
+    return judge(
+        {
+            f"accepted p99 is {accepted / before:.2f} times the unloaded, at most {MOST_STRETCH:g}": accepted
+            <= MOST_STRETCH * before,
+            f"rejected p99 is {rejected:.0f} ms, under {MOST_REJECTION_MS:g}": rejected < MOST_REJECTION_MS,
+            "nothing else than 200 and 429": set(statuses(answers)) <= {200, 429},
+            f"afterwards p99 is {after / before:.2f} times that of before, under 1.5": after < 1.5 * before,
+        }
+    )
+
+
+def show(name: str, answers: list[Asked]) -> float:
+    """Print one line of percentiles; return the p99 in milliseconds."""
+    p50, p90, p99, most = (percentile(answers, share) for share in (0.5, 0.9, 0.99, 1))
+    write(f"{name:20}{len(answers):6} p50 {p50:6.1f}  p90 {p90:6.1f}  p99 {p99:6.1f}  max {most:6.1f} ms")
+    return p99
+
+
+def judge(promises: dict[str, bool]) -> bool:
+    """Print what holds and what does not."""
+    for promise, held in promises.items():
+        write(f"{'holds ' if held else 'BROKEN'} {promise}")
+    return all(promises.values())
+
+
+def write(line: str) -> None:
+    """Print at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--times", type=float, default=3)
+    parser.add_argument("--workers", default="1")
+    chosen = parser.parse_args()
+    with served("--workers", chosen.workers) as gateway:
+        return 0 if asyncio.run(overload(gateway.url, chosen.seconds, chosen.times)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
