@@ -24,7 +24,7 @@ COLUMNS = 6
 
 
 class Example(NamedTuple):
-    """One picture, of any size, and its boxes (m, 6)."""
+    """One picture, RGB, of any size, and its boxes (m, 6)."""
 
     name: str
     picture: Image.Image
@@ -70,8 +70,8 @@ def write_set(folder: Path, classes: list[str], examples: Iterable[Example], cou
 
 
 def stretched(picture: Image.Image, side: int) -> Pixels:
-    """Return a picture as side×side RGB pixels."""
-    return np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))
+    """Return a picture as side×side pixels."""
+    return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
 
 
 def as_boxes(rows: list[list[float]]) -> Boxes:

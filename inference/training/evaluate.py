@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure as the command line says."""
     options = parser().parse_args(arguments)
     test = read_set(options.test)
-    found, times = by_gateway(test, options.url) if options.url else by_network(test, options.checkpoint)
+    found, times = by_gateway(test, options.url) if options.url else by_network(test, options.checkpoint, options.size)
     figures = {"pictures": len(test.names)} | accuracy(found, test.boxes, test.classes) | times
     text = json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=2)
     print(text)  # noqa: T201  # the command's answer
@@ -52,14 +52,15 @@ def parser() -> argparse.ArgumentParser:
     detector = described.add_mutually_exclusive_group(required=True)
     detector.add_argument("--checkpoint", type=Path)
     detector.add_argument("--url", help="where a gateway answers")
+    described.add_argument("--size", type=int, help="side of the pictures, with --checkpoint; default: the network's")
     described.add_argument("--out", type=Path, help="file to write")
     return described
 
 
-def by_network(test: LabelledPictures, checkpoint: Path) -> tuple[list[Found], dict[str, float]]:
+def by_network(test: LabelledPictures, checkpoint: Path, size: int | None) -> tuple[list[Found], dict[str, float]]:
     """Return what a checkpoint's averaged network finds in each picture."""
     net, _ = trained_network(checkpoint)
-    return detections(net, test.pictures, net.size, "cpu"), {}
+    return detections(net, test.pictures, size or net.size, "cpu"), {}
 
 
 def by_gateway(test: LabelledPictures, url: str) -> tuple[list[Found], dict[str, float]]:
@@ -81,7 +82,7 @@ def ask(url: str, picture: Pixels) -> dict[str, Any]:
             answer: dict[str, Any] = json.load(response)
             return answer
     except (urllib.error.URLError, ValueError) as exc:
-        raise NoAnswer(f"{url} did not answer with detections: {exc}") from exc
+        raise NoAnswer(f"{url} did not answer with detections.") from exc
 
 
 def found_in(answer: dict[str, Any]) -> Found:

@@ -17,7 +17,7 @@ import tarfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         count, examples = READERS[options.form](labels, options.pictures, options.classes)
         shown = tqdm(examples, total=count, unit="picture", disable=None)
         write_set(options.out, options.classes, shown, count, options.side)
-    except (OSError, ValueError, KeyError) as exc:
-        raise NotASet(f"The pictures or their labels cannot be read: {exc}") from exc
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise NotASet(f"{options.labels} is not what it should be, or does not fit {options.pictures}.") from exc
     return 0
 
 
@@ -66,9 +66,9 @@ def from_coco(labels: Any, folder: str, classes: list[str]) -> tuple[int, Iterat
 
     def examples() -> Iterator[Example]:
         for each in labels["images"]:
-            with Image.open(Path(folder) / each["file_name"]) as picture:
-                boxes = coco_boxes(marked[each["id"]], numbers, each["width"], each["height"])
-                yield Example(each["file_name"], picture, boxes)
+            picture = upright(Path(folder) / each["file_name"], each["file_name"])
+            boxes = coco_boxes(marked[each["id"]], numbers, each["width"], each["height"])
+            yield Example(each["file_name"], picture, boxes)
 
     return len(labels["images"]), examples()
 
@@ -92,11 +92,19 @@ def from_shards(labels: Any, pattern: str, classes: list[str]) -> tuple[int, Ite
                 for member in tar:
                     file = tar.extractfile(member)
                     if file and member.name in labels:
-                        with Image.open(file) as picture:
-                            rows = [[*row, 0][:6] for row in labels[member.name]]
-                            yield Example(member.name, ImageOps.exif_transpose(picture), as_boxes(rows))
+                        rows = [[*row, 0][:6] for row in labels[member.name]]
+                        yield Example(member.name, upright(file, member.name), as_boxes(rows))
 
     return len(labels), examples()
+
+
+def upright(file: Path | IO[bytes], name: str) -> Image.Image:
+    """Open a picture as people see it, which is how it was labelled. Raises NotASet."""
+    try:
+        with Image.open(file) as picture:
+            return ImageOps.exif_transpose(picture).convert("RGB")
+    except OSError as exc:
+        raise NotASet(f"{name} cannot be read as a picture.") from exc
 
 
 READERS = {"coco": from_coco, "shards": from_shards}

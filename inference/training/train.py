@@ -140,13 +140,14 @@ class Session:
         """Say how far it is, how well it does, and how fast it was since the last row."""
         learner = self.learner
         new = learner.seen - self.began_at
+        size = learner.schedule.picture_size(learner.seen)  # on other sizes than it learns from it does far worse
         score, place = (self.losses * learner.schedule.batch / new).tolist()
         speed = new / (time.monotonic() - self.began)
-        found = detections(learner.averaged, self.test.pictures, learner.schedule.size, learner.device)
+        found = detections(learner.averaged, self.test.pictures, size, learner.device)
         measured = accuracy(found, self.test.boxes, self.test.classes)
         return {
             "pictures": learner.seen,
-            "size": learner.schedule.picture_size(learner.seen),
+            "size": size,
             "AP": round(measured["AP"], 4),
             "AP50": round(measured["AP50"], 4),
             "score": round(score, 3),

@@ -8,8 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import gluon_params
+from anchors import anchors, decode
+from detect import detections
+from gluon_params import gluon_arrays, packed
+from learner import trained_network
+from networks import SSD
 from tests.inference.running import INFERENCE, ROOT, encoded, start_server
 from tests.inference.test_parity import assert_same_boxes
 from tests.training import drawn
@@ -36,7 +43,6 @@ np.savez(out, logits=logits.asnumpy(), boxes=boxes.asnumpy())
 @pytest.fixture(scope="module")
 def params(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The trained figures' detector as GluonCV parameters."""
-    import gluon_params
 
     path = tmp_path_factory.mktemp("params") / "figure.params"
     gluon_params.main([str(trained.run / "last.pt"), str(path)])
@@ -59,8 +65,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def by_pytorch(trained: Trained, pictures: list[Path]) -> list[dict[str, Any]]:
     """What PyTorch finds, in the wire format."""
-    from detect import detections
-    from learner import trained_network
 
     net, _ = trained_network(trained.run / "last.pt")
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(file.read_bytes()))) for file in pictures])
@@ -108,11 +112,6 @@ def test_the_exported_onnx_gives_the_same_boxes(
 def test_the_large_network_for_any_classes_computes_what_stock_gluoncv_computes(
     mxnet_python: Path, tmp_path: Path, classes: list[str]
 ) -> None:
-    import torch
-    from anchors import anchors, decode
-    from gluon_params import gluon_arrays, packed
-    from networks import SSD
-
     torch.manual_seed(1)
     net = SSD(LARGE, len(classes)).eval()
     (tmp_path / "random.params").write_bytes(packed(gluon_arrays(net)))

@@ -5,15 +5,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from accuracy import accuracy
+from dataset import read_set
+from detect import detections
+from learner import trained_network
 from tests.training.conftest import PICTURES, Trained, program
 
 
 def test_a_few_hundred_steps_find_most_of_the_drawn_figures(trained: Trained) -> None:
-    from accuracy import accuracy
-    from dataset import read_set
-    from detect import detections
-    from learner import trained_network
-
     net, _ = trained_network(trained.run / "last.pt")
     test = read_set(trained.test)
     measured = accuracy(detections(net, test.pictures, 96, "cpu"), test.boxes, test.classes)
