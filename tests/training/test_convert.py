@@ -1,0 +1,127 @@
+"""The same weights give the same boxes in PyTorch, in stock GluonCV and on the ONNX engine."""
+
+import io
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import gluon_params
+from anchors import anchors, decode
+from detect import detections
+from gluon_params import gluon_arrays, packed
+from learner import trained_network
+from networks import SSD
+from tests.inference.running import INFERENCE, ROOT, encoded, start_server
+from tests.inference.test_parity import assert_same_boxes
+from tests.training import drawn
+from tests.training.conftest import Trained
+
+NETWORK, SIDE = "ssd_300_mobilenet0.25_custom", 300
+LARGE = "ssd_512_mobilenet1.0_custom"
+STOCK = ROOT / "tests" / "inference" / "stock_gluoncv.py"
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+RAW = """
+import json, sys, mxnet as mx, numpy as np; from gluoncv import model_zoo
+name, params, classes, out = json.loads(sys.argv[1])
+network = model_zoo.get_model(name, classes=classes, pretrained_base=False); network.load_parameters(params)
+picture = mx.nd.array(np.load(out)["picture"]); maps = network.features(picture)
+def rows(heads, length):
+    return mx.nd.concat(*[h(m).transpose((0, 2, 3, 1)).reshape((0, -1, length)) for h, m in zip(heads, maps)], dim=1)
+anchors = mx.nd.concat(*[generator(m) for generator, m in zip(network.anchor_generators, maps)], dim=1)
+boxes = network.bbox_decoder(rows(network.box_predictors, 4), anchors)
+logits = rows(network.class_predictors, len(classes) + 1)
+np.savez(out, logits=logits.asnumpy(), boxes=boxes.asnumpy())
+"""
+
+
+@pytest.fixture(scope="module")
+def params(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained figures' detector as GluonCV parameters."""
+
+    path = tmp_path_factory.mktemp("params") / "figure.params"
+    gluon_params.main([str(trained.run / "last.pt"), str(path)])
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Drawn figures that the detector has not seen, as small on the canvas as they were when it learnt."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(2000, 2004):
+        canvas = Image.new("RGB", (SIDE, SIDE), (124, 116, 104))
+        for left in (0, 100, 200):
+            for top in (0, 100, 200):
+                canvas.paste(drawn.picture(seed * 9 + left + top)[0].resize((96, 96)), (left, top))
+        (folder / f"{seed}.png").write_bytes(encoded(canvas))
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def by_pytorch(trained: Trained, pictures: list[Path]) -> list[dict[str, Any]]:
+    """What PyTorch finds, in the wire format."""
+
+    net, _ = trained_network(trained.run / "last.pt")
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(file.read_bytes()))) for file in pictures])
+    return [wired(rows) for rows in detections(net, pixels, SIDE, "cpu")]
+
+
+def wired(rows: Any) -> dict[str, Any]:
+    """Detections in shares of the picture → the endpoint's answer."""
+    return {
+        "shape": [1, 3, SIDE, SIDE],
+        "cid": [[row[5]] for row in rows.tolist()],
+        "score": [[row[4]] for row in rows.tolist()],
+        "bbox": (rows[:, :4] * SIDE).tolist(),
+    }
+
+
+def test_pytorch_finds_something_to_compare(by_pytorch: list[dict[str, Any]]) -> None:
+    assert all(max(answer["score"])[0] > 0.3 for answer in by_pytorch)
+
+
+def test_stock_gluoncv_loads_the_parameters_and_gives_the_same_boxes(
+    mxnet_python: Path, params: Path, pictures: list[Path], by_pytorch: list[dict[str, Any]]
+) -> None:
+    weights = json.dumps([NETWORK, str(params), ["figure"], MEAN, STD])
+    asked = json.dumps([[str(file), SIDE] for file in pictures])
+    command = [str(mxnet_python), "-W", "ignore", str(STOCK), weights]
+    done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, text=True, check=True)
+    for ours, theirs in zip(by_pytorch, json.loads(done.stdout), strict=True):
+        assert_same_boxes(ours, theirs)
+
+
+def test_the_exported_onnx_gives_the_same_boxes(
+    mxnet_python: Path, params: Path, pictures: list[Path], by_pytorch: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    options = ["--params", params, "--out", tmp_path / "model", "--labels", "figure", "--input-size", SIDE]
+    command = [mxnet_python, "-W", "ignore", INFERENCE / "export.py", NETWORK, *options]
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    with start_server(tmp_path, "--model-dir", str(tmp_path / "model")) as running:
+        running.wait_until_ready()
+        for file, ours in zip(pictures, by_pytorch, strict=True):
+            assert_same_boxes(ours, running.detect(file.read_bytes(), SIDE))
+
+
+@pytest.mark.parametrize("classes", [["person"], ["cat", "dog"]])
+def test_the_large_network_for_any_classes_computes_what_stock_gluoncv_computes(
+    mxnet_python: Path, tmp_path: Path, classes: list[str]
+) -> None:
+    torch.manual_seed(1)
+    net = SSD(LARGE, len(classes)).eval()
+    (tmp_path / "random.params").write_bytes(packed(gluon_arrays(net)))
+    picture = torch.randn(1, 3, 512, 512)
+    with torch.no_grad():
+        logits, offsets, _ = net(picture)
+    np.savez(tmp_path / "out.npz", picture=picture.numpy())
+    asked = [LARGE, str(tmp_path / "random.params"), classes, str(tmp_path / "out.npz")]
+    subprocess.run([str(mxnet_python), "-W", "ignore", "-c", RAW, json.dumps(asked)], check=True)
+    theirs = np.load(tmp_path / "out.npz")
+    np.testing.assert_allclose(logits.numpy(), theirs["logits"], atol=1e-3, rtol=1e-3)
+    boxes = decode(offsets, anchors(512, "cpu")).numpy() * 512
+    np.testing.assert_allclose(boxes, theirs["boxes"], atol=0.05, rtol=1e-3)
