@@ -43,7 +43,7 @@ def serve(settings: Settings, console: Console) -> None:
         if settings.workers > 1:
             folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
             os.environ[SHARED_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="detect-metrics-", dir=folder))
-        listening = _listen(config)
+        listening = listen(config)
         threading.Thread(target=_welcome, args=(listening, console), daemon=True).start()
         _run(config, listening)
 
@@ -68,7 +68,7 @@ def _configure(settings: Settings) -> uvicorn.Config:
     )
 
 
-def _listen(config: uvicorn.Config) -> socket.socket:
+def listen(config: uvicorn.Config) -> socket.socket:
     """A socket whose connections send at once: uvicorn's does not say that it is TCP, so asyncio leaves that out."""
     listening = config.bind_socket()
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
