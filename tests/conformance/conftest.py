@@ -1,6 +1,7 @@
 """One running stack at a time: a server looks for others among all processes."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conformance.stack import Stack, artifact, serve, wait_for_an_answer
-from tests.inference.running import BUNDLED, Running, drawn_picture, encoded, request_of, start_server
+from tests.inference.running import BUNDLED, MXNET_PYTHON, Running, drawn_picture, encoded, request_of, start_server
 
 
 class Served(NamedTuple):
@@ -25,10 +26,19 @@ def stack_named(name: str) -> Stack:
     return Stack(name, Path(os.environ["DETECT_TEST_STACKS"]) / f"stack-{name}")
 
 
-@pytest.fixture(scope="module", params=["a", "b", "c"])
+def own_stack() -> Stack:
+    """The newest image's toolkit and server on this project's Python: no old interpreter needed, so always tried."""
+    if "DETECT_TEST_STACKS" in os.environ:
+        pytest.skip("scripts/test tries the toolkit on this project's own Python")
+    if not (MXNET_PYTHON.with_name("serve").exists() and shutil.which("java") and os.access("/etc", os.W_OK)):
+        pytest.skip("the toolkit's server needs .venv-mxnet, Java, and to write to /etc")
+    return Stack("own", MXNET_PYTHON.parents[1])
+
+
+@pytest.fixture(scope="module", params=["own", "a", "b", "c"])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Our hooks and the bundled detector on each stack, one after the other."""
-    stack = stack_named(request.param)
+    stack = own_stack() if request.param == "own" else stack_named(request.param)
     base = artifact(stack, tmp_path_factory.mktemp(stack.name))
     with serve(stack, base) as running:
         wait_for_an_answer(running, good())

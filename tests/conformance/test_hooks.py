@@ -62,6 +62,16 @@ def test_no_worker_has_died_and_the_log_says_where_the_model_runs(served: Served
     assert "Backend worker process died" not in log
 
 
+def test_the_model_is_loaded_once_a_worker_though_the_toolkit_asks_twice(served: Served) -> None:
+    log = served.running.log.read_text()
+    assert log.count("runs on cpu(0)") == 1
+
+
+def test_nothing_is_installed_at_start(served: Served) -> None:
+    assert not (served.base / "model" / "code" / "requirements.txt").exists()
+    assert "pip install" not in served.running.log.read_text()
+
+
 def test_a_restart_serves_again(served: Served, good_request: str) -> None:
     """The last of a stack's tests, since only one server may run."""
     before = served.running.post(good_request).json()
