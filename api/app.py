@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import routes
+from api import batch, routes
 from api.access import Access, Bugs
 from api.detect import Detector
 from api.door import Door
@@ -74,6 +74,7 @@ def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     app.add_middleware(
         Uploads,
         max_bytes=settings.max_body_bytes,
+        wider={batch.PATH: settings.max_batch_bytes},
         seconds=settings.upload_seconds,
         held=Held(settings.held_bytes),
         note_held=metrics.held.set,

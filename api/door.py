@@ -25,6 +25,13 @@ class Door:
             await self._rates.count("key", name)
         self._load.admit()
 
+    async def charge(self, request: Request, more: int) -> None:
+        """Count what an admitted caller asks for beyond one picture. Raises RateLimited."""
+        if more:
+            await self._rates.count("address", neighbourhood(_address(request)), more)
+        if more and (name := getattr(request.state, "key", None)):
+            await self._rates.count("key", name, more)
+
     async def identify(self, request: Request) -> None:
         """Let a caller ask what costs nothing. Raises Unauthenticated, Forbidden, RateLimited."""
         await self._rates.count("address", neighbourhood(_address(request)))

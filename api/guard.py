@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,14 +17,21 @@ CALLER_GONE = "caller-gone"
 class Uploads:
     """ASGI middleware: bodies come in within limits, and who hangs up frees what he held.
 
-    A body has at most `max_bytes`, counted as they stream, and is in within so many seconds; all that are held together
-    have at most `held.most`. An answer that comes before the body was read closes the connection.
+    A body has at most `max_bytes`, or what `wider` gives its path, counted as they stream, and is in within so many
+    seconds; all that are held together have at most `held.most`. An answer that comes before the body was read closes
+    the connection.
     """
 
     def __init__(
-        self, app: ASGIApp, max_bytes: int, seconds: float, held: Held, note_held: Callable[[int], None]
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        wider: Mapping[str, int],
+        seconds: float,
+        held: Held,
+        note_held: Callable[[int], None],
     ) -> None:
-        self.app, self.max_bytes, self.seconds = app, max_bytes, seconds
+        self.app, self.max_bytes, self.wider, self.seconds = app, max_bytes, wider, seconds
         self.held, self.note_held = held, note_held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,6 +45,10 @@ class Uploads:
             self.held.free(upload.bytes)
             self.note_held(self.held.bytes)
 
+    def most(self, path: str) -> int:
+        """Most bytes of a body for this path, whatever prefix stands before it."""
+        return next((most for end, most in self.wider.items() if path.endswith(end)), self.max_bytes)
+
 
 class _Upload:
     """One request's body. Raises UploadTooLarge, UploadTooSlow and Overloaded into whoever reads it."""
@@ -45,6 +56,7 @@ class _Upload:
     def __init__(self, limits: Uploads, scope: Scope, receive: Receive, send: Send) -> None:
         self.limits, self.scope, self._receive, self._send = limits, scope, receive, send
         self.ends_at = time.monotonic() + limits.seconds
+        self.max_bytes = limits.most(scope["path"])
         self.bytes, self.complete = 0, asyncio.Event()
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
@@ -77,14 +89,14 @@ class _Upload:
         """The next piece of the body."""
         if self.complete.is_set():
             await asyncio.Event().wait()  # until `_left` has seen the caller go
-        if self.declared > self.limits.max_bytes:
+        if self.declared > self.max_bytes:
             self._refuse()
         message = await self._next()
         size = len(message.get("body", b""))
         self.bytes += size
         self.scope["state"]["bytes_in"] = self.bytes
         self.limits.held.add(size)
-        if self.bytes > self.limits.max_bytes:
+        if self.bytes > self.max_bytes:
             self._refuse()
         return message
 
@@ -108,11 +120,11 @@ class _Upload:
         return message
 
     def _refuse(self) -> NoReturn:
-        most = self.limits.max_bytes
+        most = self.max_bytes
         raise UploadTooLarge(f"The body is over {most} bytes.", max_body_bytes=most)
 
     async def _drain(self) -> None:
-        allowance = 4 * self.limits.max_bytes
+        allowance = 4 * self.max_bytes
         try:
             async with asyncio.timeout(min(2.0, self.ends_at - time.monotonic())):
                 while not self.complete.is_set() and allowance > 0:

@@ -5,7 +5,7 @@ from typing import Any
 
 from api import errors
 from api.errors import DetectError, problem
-from api.examples import COCO, DETECTIONS, SAMPLE
+from api.examples import BATCH, COCO, DETECTIONS, SAMPLE
 from api.schema import PictureJson, Problem
 
 PICTURE = {"type": "string", "format": "binary"}
@@ -26,6 +26,20 @@ DETECT_REQUEST: dict[str, Any] = {
     },
 }
 
+LINES = "application/x-ndjson"
+PICTURES = {"type": "array", "items": PICTURE, "minItems": 1, "maxItems": 16}
+
+BATCH_REQUEST: dict[str, Any] = {
+    "required": True,
+    "description": "The pictures: 1 to 16 multipart parts, all named `image`.",
+    "content": {
+        "multipart/form-data": {
+            "schema": {"type": "object", "required": ["image"], "properties": {"image": PICTURES}},
+            "encoding": {"image": {"style": "form", "explode": True}},
+        },
+    },
+}
+
 EXAMPLES: tuple[DetectError, ...] = (
     errors.MalformedUpload("The form has 2 parts named image or file; it takes one."),
     errors.Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY."),
@@ -43,6 +57,15 @@ EXAMPLES: tuple[DetectError, ...] = (
     errors.EndpointUnavailable("The endpoint cannot be reached."),
     errors.DeadlineExceeded("The request's time budget is spent."),
     errors.Internal("This is a fault of ours, noted under the request's id."),
+)
+
+
+# In a batch these belong to one entry.
+OF_ONE_PICTURE = (
+    errors.UnsupportedPictureFormat,
+    errors.PictureError,
+    errors.EndpointError,
+    errors.DeadlineExceeded,
 )
 
 
@@ -71,6 +94,17 @@ DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     },
     **_problems(EXAMPLES),
+}
+
+BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One entry a picture, in order; as `application/x-ndjson` one a line, as soon as it is known.",
+        "content": {
+            "application/json": {"example": BATCH},
+            LINES: {"schema": {"$ref": "#/components/schemas/BatchEntry"}},
+        },
+    },
+    **_problems(tuple(one for one in EXAMPLES if not isinstance(one, OF_ONE_PICTURE))),
 }
 
 KEY_RESPONSES = _problems(

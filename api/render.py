@@ -1,6 +1,6 @@
 """Detections → what the caller asked for: one table of representations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -50,14 +50,22 @@ RENDERINGS: Mapping[Format, Rendering] = {
 
 
 def choose(accept: str, format: Format | None = None) -> Rendering:
-    """The format that is named; else what an Accept header likes best (RFC 9110 §12.5.1), JSON where it likes none."""
-    best, chosen = 0.0, RENDERINGS[format or "native"]
-    for wish in () if format else accept.split(","):
+    """The format that is named; else what an Accept header likes best, native where it likes none."""
+    if format:
+        return RENDERINGS[format]
+    best = liked(accept, [one.media_type for one in RENDERINGS.values()])
+    return next(one for one in RENDERINGS.values() if one.media_type == best)
+
+
+def liked(accept: str, offered: Sequence[str]) -> str:
+    """The media type that an Accept header likes best (RFC 9110 §12.5.1); the first where it likes none."""
+    best, chosen = 0.0, offered[0]
+    for wish in accept.split(","):
         name, *options = (part.strip().lower() for part in wish.split(";"))
         quality = next((_quality(option[2:]) for option in options if option.startswith("q=")), 1.0)
-        offered = next((one for one in RENDERINGS.values() if _fits(name, one.media_type)), None)
-        if offered and quality > best:
-            best, chosen = quality, offered
+        fitting = next((kind for kind in offered if _fits(name, kind)), None)
+        if fitting and quality > best:
+            best, chosen = quality, fitting
     return chosen
 
 

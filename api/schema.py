@@ -119,6 +119,31 @@ class Problem(BaseModel):
     request_id: str
 
 
+class BatchEntry(BaseModel):
+    """What became of one picture of a batch: `result` where `status` is 200, else `problem`."""
+
+    index: int
+    filename: str
+    status: int
+    result: Detections | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(BaseModel):
+    """One entry a picture, in the order in which they were sent."""
+
+    request_id: str
+    entries: list[BatchEntry]
+    count: int
+    failed: int
+
+    @classmethod
+    def of(cls, request_id: str, entries: list[BatchEntry]) -> Self:
+        """The answer that holds these entries."""
+        failed = sum(entry.problem is not None for entry in entries)
+        return cls(request_id=request_id, entries=entries, count=len(entries), failed=failed)
+
+
 class Limits(BaseModel):
     """What an upload may be."""
 

@@ -1,7 +1,8 @@
-"""A request's body → the bytes of one picture: a multipart part, the raw body, or base64 in JSON."""
+"""A request's body → pictures: one as a multipart part, the raw body or base64 in JSON; several as multipart parts."""
 
 import base64
 import binascii
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
@@ -12,6 +13,14 @@ from api.errors import MalformedUpload
 from api.schema import PictureJson
 
 PARTS = ("image", "file")
+MOST_PICTURES = 16
+
+
+class Sent(NamedTuple):
+    """One picture of a form: the name of its file, and its bytes."""
+
+    name: str
+    data: bytes
 
 
 class _Parser(MultiPartParser):
@@ -27,7 +36,7 @@ async def read_upload(request: Request) -> bytes:
 
     Raises MalformedUpload, UploadTooLarge, UploadTooSlow.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind == "multipart/form-data":
         data = await _from_form(request)
     elif kind.startswith("image/") or kind == "application/octet-stream":
@@ -64,16 +73,42 @@ def _head(text: str) -> str:
 
 
 async def _from_form(request: Request) -> bytes:
-    parser = _Parser(request.headers, request.stream(), max_files=4, max_fields=16)
+    pictures = await _parts(request)
+    if len(pictures) != 1:
+        raise MalformedUpload(f"The form has {len(pictures)} parts named image or file; it takes one.")
+    return pictures[0].data
+
+
+async def read_batch(request: Request) -> list[Sent]:
+    """The pictures of a batch, in order. Raises MalformedUpload, UploadTooLarge, UploadTooSlow, Overloaded."""
+    if _kind(request) != "multipart/form-data":
+        raise MalformedUpload("Send multipart/form-data with parts named image.")
+    pictures = await _parts(request)
+    if not 1 <= len(pictures) <= MOST_PICTURES:
+        raise MalformedUpload(f"The form has {len(pictures)} parts named image; a batch takes 1 to {MOST_PICTURES}.")
+    return pictures
+
+
+async def _parts(request: Request) -> list[Sent]:
+    """The form's pictures; each is out of the form's memory once it is read."""
+    parser = _Parser(request.headers, request.stream(), max_files=MOST_PICTURES + 1, max_fields=16)
     try:
         form = await parser.parse()
         parts = [part for name, part in form.multi_items() if name in PARTS]
-        if len(parts) != 1:
-            raise MalformedUpload(f"The form has {len(parts)} parts named image or file; it takes one.")
-        if not isinstance(parts[0], UploadFile):
-            raise MalformedUpload("The part named image is text; send it as a file.")
-        return await parts[0].read()
+        return [await _read(part) for part in parts]
     except (MultiPartException, ClientDisconnect) as error:
         raise MalformedUpload("The multipart body is damaged or has too many parts.") from error
     finally:
         parser.close()
+
+
+async def _read(part: UploadFile | str) -> Sent:
+    if not isinstance(part, UploadFile):
+        raise MalformedUpload("The part named image is text; send it as a file.")
+    sent = Sent(part.filename or "", await part.read())
+    await part.close()
+    return sent
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
