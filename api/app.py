@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import batch, routes
+from api import batch, deepstack, routes
 from api.access import Access, Bugs
 from api.detect import Detector
 from api.door import Door
@@ -55,6 +55,7 @@ def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
     _surround(app, settings, metrics)
     install_handlers(app)
     app.include_router(routes.router)
+    app.include_router(deepstack.router)
     app.mount("/page", StaticFiles(directory=routes.PAGE), name="page")
     app.state.end_traces = instrument(app) if settings.traces else lambda: None
     return app

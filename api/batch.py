@@ -6,9 +6,9 @@ import time
 from collections.abc import AsyncIterator
 
 from api.detect import Detector
-from api.errors import DetectError, Internal, MalformedUpload, UploadTooLarge, problem
+from api.errors import DetectError, Internal, UploadTooLarge, problem
 from api.schema import BatchEntry, Detections, Parameters, Problem
-from api.upload import Sent
+from api.upload import Sent, checked
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +50,12 @@ class _Batch:
         return BatchEntry(index=index, filename=name, status=200, result=result)
 
     async def _result(self, data: bytes, request_id: str) -> Detections:
-        if not data:
-            raise MalformedUpload("The picture is empty: not one byte came.")
         most = self.detector.settings.max_body_bytes
         if len(data) > most:
             raise UploadTooLarge(f"The picture is over {most} bytes.", max_body_bytes=most)
         try:
             async with self.places:
-                return (await self.detector.detect(data, self.wanted, request_id, self.ends_at)).answer
+                return (await self.detector.detect(checked(data), self.wanted, request_id, self.ends_at)).answer
         except DetectError:
             raise
         except Exception as error:

@@ -40,6 +40,23 @@ BATCH_REQUEST: dict[str, Any] = {
     },
 }
 
+DEEPSTACK_REQUEST: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {
+                    "image": PICTURE,
+                    "min_confidence": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.4},
+                    "api_key": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+
 EXAMPLES: tuple[DetectError, ...] = (
     errors.MalformedUpload("The form has 2 parts named image or file; it takes one."),
     errors.Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY."),

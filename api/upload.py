@@ -23,6 +23,19 @@ class Sent(NamedTuple):
     data: bytes
 
 
+class Form(NamedTuple):
+    """A multipart form: its pictures, and its other fields."""
+
+    pictures: list[Sent]
+    fields: dict[str, str]
+
+    def picture(self) -> bytes:
+        """The only picture. Raises MalformedUpload."""
+        if len(self.pictures) != 1:
+            raise MalformedUpload(f"The form has {len(self.pictures)} parts named image or file; it takes one.")
+        return checked(self.pictures[0].data)
+
+
 class _Parser(MultiPartParser):
     spool_max_size = 1 << 30  # the body limit bounds it: an upload never touches the disk
 
@@ -38,13 +51,18 @@ async def read_upload(request: Request) -> bytes:
     """
     kind = _kind(request)
     if kind == "multipart/form-data":
-        data = await _from_form(request)
+        data = (await read_form(request)).picture()
     elif kind.startswith("image/") or kind == "application/octet-stream":
         data = await _whole_body(request)
     elif kind == "application/json":
         data = _from_json(await _whole_body(request))
     else:
         raise MalformedUpload("Send multipart/form-data with a part named image, a body of an image/* type, or JSON.")
+    return checked(data)
+
+
+def checked(data: bytes) -> bytes:
+    """The same bytes, if there are any. Raises MalformedUpload."""
     if not data:
         raise MalformedUpload("The picture is empty: not one byte came.")
     return data
@@ -72,30 +90,26 @@ def _head(text: str) -> str:
     return text[: text.find(",") + 1] if text.startswith("data:") else ""
 
 
-async def _from_form(request: Request) -> bytes:
-    pictures = await _parts(request)
-    if len(pictures) != 1:
-        raise MalformedUpload(f"The form has {len(pictures)} parts named image or file; it takes one.")
-    return pictures[0].data
-
-
 async def read_batch(request: Request) -> list[Sent]:
     """The pictures of a batch, in order. Raises MalformedUpload, UploadTooLarge, UploadTooSlow, Overloaded."""
-    if _kind(request) != "multipart/form-data":
-        raise MalformedUpload("Send multipart/form-data with parts named image.")
-    pictures = await _parts(request)
+    pictures = (await read_form(request)).pictures
     if not 1 <= len(pictures) <= MOST_PICTURES:
         raise MalformedUpload(f"The form has {len(pictures)} parts named image; a batch takes 1 to {MOST_PICTURES}.")
     return pictures
 
 
-async def _parts(request: Request) -> list[Sent]:
-    """The form's pictures; each is out of the form's memory once it is read."""
+async def read_form(request: Request) -> Form:
+    """The form; each picture is out of the parser's memory once it is read.
+
+    Raises MalformedUpload, UploadTooLarge, UploadTooSlow, Overloaded.
+    """
+    if _kind(request) != "multipart/form-data":
+        raise MalformedUpload("Send multipart/form-data with the picture as the part image.")
     parser = _Parser(request.headers, request.stream(), max_files=MOST_PICTURES + 1, max_fields=16)
     try:
-        form = await parser.parse()
-        parts = [part for name, part in form.multi_items() if name in PARTS]
-        return [await _read(part) for part in parts]
+        items = (await parser.parse()).multi_items()
+        pictures = [await _read(part) for name, part in items if name in PARTS]
+        return Form(pictures, {name: value for name, value in items if isinstance(value, str)})
     except (MultiPartException, ClientDisconnect) as error:
         raise MalformedUpload("The multipart body is damaged or has too many parts.") from error
     finally:
