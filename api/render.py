@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from api.coco import as_coco
+from api.coco import RESULTS, results
 from api.detect import Found
-from api.drawing import Encoding, Mark, annotate
-from api.fit import Corners
-from api.schema import Box, Detection
+from api.drawing import Encoding, annotate, marks
 
 
 def _native(found: Found) -> bytes:
@@ -20,13 +18,8 @@ def _annotated(encoding: Encoding, found: Found) -> bytes:
     return annotate(found.picture, marks(found.answer.detections), encoding)
 
 
-def marks(found: list[Detection]) -> list[Mark]:
-    """What is drawn for these detections."""
-    return [Mark(f"{one.label} {one.score:.2f}", one.class_id, _corners(one.box)) for one in found]
-
-
-def _corners(box: Box) -> Corners:
-    return box.x_min, box.y_min, box.x_max, box.y_max
+def _coco(found: Found) -> bytes:
+    return RESULTS.dump_json(results(found.answer.detections, found.model.labels, found.image_id))
 
 
 @dataclass(frozen=True)
@@ -42,7 +35,7 @@ Format = Literal["native", "coco", "jpeg", "png", "webp"]
 
 RENDERINGS: Mapping[Format, Rendering] = {
     "native": Rendering("application/json", _native),
-    "coco": Rendering("application/json", as_coco),
+    "coco": Rendering("application/json", _coco),
     "jpeg": Rendering("image/jpeg", partial(_annotated, "jpeg"), draws=True),
     "png": Rendering("image/png", partial(_annotated, "png"), draws=True),
     "webp": Rendering("image/webp", partial(_annotated, "webp"), draws=True),
