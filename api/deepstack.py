@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api.dependencies import CurrentDetector
 from api.detect import Detector
 from api.errors import DetectError, InvalidParameter, NotFound, note
-from api.openapi import DEEPSTACK_REQUEST
+from api.openapi import DEEPSTACK_REQUEST, DEEPSTACK_RESPONSES
 from api.schema import DeepStackAnswer, Detection, Detections, Parameters, Prediction
 from api.upload import Form, read_form
 
@@ -17,7 +17,11 @@ router = APIRouter(prefix="/v1/vision", tags=["DeepStack"])
 
 MOST = 20  # Frigate's table of predictions has as many rows
 LEAST_CONFIDENCE = 0.4  # where a request names none: CodeProject.AI's default, and what Frigate wants at least
-SHAPE: dict[str, Any] = {"openapi_extra": {"requestBody": DEEPSTACK_REQUEST}, "response_model": DeepStackAnswer}
+SHAPE: dict[str, Any] = {
+    "openapi_extra": {"requestBody": DEEPSTACK_REQUEST},
+    "response_model": DeepStackAnswer,
+    "responses": DEEPSTACK_RESPONSES,
+}
 
 
 @router.post("/detection", summary="Find the objects in a picture, in DeepStack's dialect", **SHAPE)

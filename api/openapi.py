@@ -6,7 +6,7 @@ from typing import Any
 from api import errors
 from api.errors import DetectError, problem
 from api.examples import BATCH, COCO, DETECTIONS, SAMPLE
-from api.schema import PictureJson, Problem
+from api.schema import DeepStackAnswer, PictureJson, Problem
 
 PICTURE = {"type": "string", "format": "binary"}
 
@@ -122,6 +122,11 @@ BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     },
     **_problems(tuple(one for one in EXAMPLES if not isinstance(one, OF_ONE_PICTURE))),
+}
+
+DEEPSTACK_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": DeepStackAnswer, "description": "What is wrong, in `error`"}
+    for status in sorted({404} | {error.status for error in EXAMPLES} - {500})
 }
 
 KEY_RESPONSES = _problems(
