@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import routes
+from api import batch, deepstack, routes
 from api.access import Access, Bugs
 from api.answers import Answers
 from api.detect import Detector
@@ -56,6 +56,7 @@ def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
     _surround(app, settings, metrics)
     install_handlers(app)
     app.include_router(routes.router)
+    app.include_router(deepstack.router)
     app.mount("/page", StaticFiles(directory=routes.PAGE), name="page")
     app.state.end_traces = instrument(app) if settings.traces else lambda: None
     return app
@@ -74,7 +75,13 @@ def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     held = Held(settings.held_bytes, metrics.held.set)
     app.add_middleware(Bugs)
     app.add_middleware(Answers, held=held)
-    app.add_middleware(Uploads, max_bytes=settings.max_body_bytes, seconds=settings.upload_seconds, held=held)
+    app.add_middleware(
+        Uploads,
+        max_bytes=settings.max_body_bytes,
+        wider={batch.PATH: settings.max_batch_bytes},
+        seconds=settings.upload_seconds,
+        held=held,
+    )
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(SecurityHeaders)

@@ -1,86 +1,100 @@
 """`detect-gateway detect`: asks a gateway, running elsewhere or made here for the occasion, about picture files."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+import glob
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx2
-from rich.table import Table
-
-from api.app import create_app
-from api.drawing import Encoding, annotate
-from api.endpoint import connect
+from api.client import AsyncClient, GatewayError
 from api.errors import EndpointUnavailable
-from api.local import embedded_endpoint
-from api.picture import admit
-from api.render import marks
-from api.schema import Detections
-from api.settings import FORMATS, Settings
+from api.schema import Detections, ModelCard, Problem
+from api.settings import Settings
 
-Answer = dict[str, Any]
-NO_LIMIT = 1 << 62
-ENCODINGS: dict[str, Encoding] = {".png": "png", ".webp": "webp"}
+Answer = Detections | Problem
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 
-async def ask(settings: Settings, pictures: list[Path], url: str | None, min_score: float | None) -> dict[Path, Answer]:
-    """The gateway's answer, or its problem, for each picture."""
-    query = {} if min_score is None else {"min_score": min_score}
-    async with _gateway(settings, url) as gateway:
-        await _until_ready(gateway)
-        return {picture: await _ask_one(gateway, picture, query) for picture in pictures}
+@dataclass(frozen=True)
+class Question:
+    """What is asked about every picture, of whom, and how many at a time; `url` None: a gateway is made here."""
+
+    url: str | None = None
+    key: str | None = None
+    min_score: float | None = None
+    parallel: int = 4
+
+    @property
+    def query(self) -> dict[str, float]:
+        """The parameters that are sent."""
+        return {} if self.min_score is None else {"min_score": self.min_score}
 
 
-async def _ask_one(gateway: httpx2.AsyncClient, picture: Path, query: dict[str, float]) -> Answer:
-    response = await gateway.post("/detect", files={"image": picture.read_bytes()}, params=query)
-    answer: Answer = response.json()
-    return answer
+def pictures(names: list[str]) -> Iterator[Path]:
+    """The files that are meant: themselves, those in folders and below, those that match a pattern.
+
+    Raises FileNotFoundError for a name that is none of them.
+    """
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            yield from sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
+        elif path.is_file():
+            yield path
+        elif found := sorted(filter(Path.is_file, map(Path, glob.glob(name, recursive=True)))):
+            yield from found
+        else:
+            raise FileNotFoundError(name)
+
+
+async def ask(
+    settings: Settings, question: Question, files: list[Path], done: Callable[[Path, Answer], None]
+) -> ModelCard:
+    """Ask about each file; `done` hears each answer as it comes. Returns what the model is.
+
+    Raises EndpointUnavailable, and GatewayError where not even the model can be asked for.
+    """
+    async with _gateway(settings, question) as client:
+        await _until_ready(client, question.url)
+        model = await client.model()
+        waiting = iter(files)
+
+        async def work() -> None:
+            for file in waiting:
+                done(file, await _answer(client, file, question))
+
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(question.parallel, len(files))):
+                workers.create_task(work())
+    return model
+
+
+async def _answer(client: AsyncClient, file: Path, question: Question) -> Answer:
+    try:
+        return await client.detect(file, **question.query)
+    except GatewayError as error:
+        return error.problem
 
 
 @asynccontextmanager
-async def _gateway(settings: Settings, url: str | None) -> AsyncIterator[httpx2.AsyncClient]:
-    with ExitStack() as stack:
-        transport = None
-        if url is None:
-            if not settings.endpoint_name:
-                embedded = stack.enter_context(embedded_endpoint(settings.model_dir))
-                settings = settings.model_copy(update={"embedded_url": embedded})
-            transport = httpx2.ASGITransport(create_app(settings, connect(settings)))
-        async with httpx2.AsyncClient(base_url=url or "http://here", transport=transport, timeout=60) as client:
+async def _gateway(settings: Settings, question: Question) -> AsyncIterator[AsyncClient]:
+    if question.url is not None:
+        async with AsyncClient(question.url, question.key) as client:
+            yield client
+        return
+    from api.here import gateway_here  # a second of imports that asking a running gateway does not need
+
+    with gateway_here(settings) as transport:
+        async with AsyncClient("http://here", transport=transport) as client:
             yield client
 
 
-async def _until_ready(gateway: httpx2.AsyncClient, seconds: float = 60) -> None:
+async def _until_ready(client: AsyncClient, url: str | None, seconds: float = 60) -> None:
+    """A gateway that is not there at all is not waited for."""
     try:
         async with asyncio.timeout(seconds):
-            while (await gateway.get("/health/ready")).status_code != 200:
+            while not await client.ready():
                 await asyncio.sleep(0.1)
-    except (httpx2.HTTPError, TimeoutError) as error:
-        raise EndpointUnavailable(f"No ready gateway answers at {gateway.base_url}.") from error
-
-
-def draw(picture: Path, answer: Answer, to: Path) -> None:
-    """The picture with the answer's boxes: as JPEG or, where the name ends so, PNG or WebP."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    admitted = admit(picture.read_bytes(), FORMATS, NO_LIMIT, NO_LIMIT)
-    found = Detections.model_validate(answer).detections
-    to.write_bytes(annotate(admitted, marks(found), ENCODINGS.get(to.suffix.lower(), "jpeg")))
-
-
-def one_line(answer: Answer) -> str:
-    """The answer as it came, on one line."""
-    return json.dumps(answer) + "\n"
-
-
-def table(answers: dict[Path, Answer]) -> Table:
-    """One row a box; a picture without boxes, or with a problem, has a row that says so."""
-    rows = Table("picture", "label", "score", "x_min", "y_min", "x_max", "y_max")
-    for picture, answer in answers.items():
-        for one in answer.get("detections", ()):
-            corners = (f"{at:.1f}" for at in one["box"].values())
-            rows.add_row(picture.name, one["label"], f"{one['score']:.3f}", *corners)
-        if not answer.get("detections"):
-            rows.add_row(picture.name, answer.get("detail", "nothing found"))
-    return rows
+    except (GatewayError, TimeoutError) as error:
+        raise EndpointUnavailable(f"No ready gateway answers at {url or 'this machine'}.") from error

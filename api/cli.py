@@ -10,21 +10,26 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import Progress
 
-from api import asking, listing, serving
+from api import asking, listing, outcome
+from api.asking import Answer
+from api.client import GatewayError
 from api.errors import DetectError, InvalidSetting
 from api.keys import Keys, new_key
+from api.schema import ModelCard, Problem
 from api.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="A plain HTTP API for an object detector.")
 out, err = Console(), Console(stderr=True)
+SOME_FAILED = 3
 
 
 def main() -> None:
     """Entry point: what we know to be wrong becomes one clear line and exit code 1."""
     try:
         cli()
-    except (DetectError, InvalidSetting) as error:
+    except (DetectError, GatewayError, InvalidSetting) as error:
         _stop(str(error))
 
 
@@ -39,6 +44,8 @@ def serve(
     ] = None,
 ) -> None:
     """Start the gateway, with its embedded endpoint where DETECT_ENDPOINT_NAME names none."""
+    from api import serving  # a second of imports that the other commands do not need
+
     settings = _settings(host=host, port=port, workers=workers, root_path=root_path, no_auth=no_auth)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     serving.serve(settings, out)
@@ -46,22 +53,59 @@ def serve(
 
 @cli.command()
 def detect(
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files.", exists=True, dir_okay=False)],
+    pictures: Annotated[list[str], typer.Argument(help="Picture files, folders, or patterns such as 'in/**/*.jpg'.")],
     url: Annotated[str | None, typer.Option(help="A running gateway. Unset: the detector runs here, once.")] = None,
-    draw: Annotated[Path | None, typer.Option(help="Write the pictures with their boxes: a file, or a folder.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="DETECT_API_KEY", help="API key, where the gateway asks.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0.01, max=1, help="Least score of a box.")] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Pictures asked about at a time.")] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="Print the native answers, one a line.")] = False,
+    coco: Annotated[Path | None, typer.Option(help="Write COCO's results to this file.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="Write the pictures with their boxes: a file, or a folder.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Keep answers in this file, and go on from there.")] = None,
 ) -> None:
-    """Find the objects in pictures: a table, or JSON. Exit code 1 if a picture failed."""
-    answers = asyncio.run(asking.ask(_settings(), pictures, url, min_score))
-    for picture, answer in answers.items():
-        if draw and "detections" in answer:
-            asking.draw(picture, answer, draw / picture.name if len(pictures) > 1 or draw.is_dir() else draw)
-        if as_json:
-            sys.stdout.write(asking.one_line(answer))
+    """Find the objects in pictures: a table, JSON, COCO's results, drawn pictures.
+
+    Exit codes: 0 all are answered, 1 nothing could be asked, 2 wrong usage, 3 some pictures have a problem.
+    """
+    found, model = _ask(asking.Question(url, key, min_score, parallel), _files(pictures), save)
+    for picture, answer in found.items() if as_json else ():
+        sys.stdout.write(outcome.one_line(picture, answer))
     if not as_json:
-        out.print(asking.table(answers))
-    raise typer.Exit(any("detections" not in answer for answer in answers.values()))
+        out.print(outcome.table(found))
+    if coco:
+        outcome.write_coco(found, model.labels, coco)
+    if draw:
+        outcome.draw_all(found, draw)
+    raise typer.Exit(SOME_FAILED if any(isinstance(answer, Problem) for answer in found.values()) else 0)
+
+
+def _files(names: list[str]) -> list[Path]:
+    try:
+        files = list(dict.fromkeys(asking.pictures(names)))
+    except FileNotFoundError as error:
+        raise typer.BadParameter(f"there is no picture, folder or match of {error}") from error
+    if not files:
+        raise typer.BadParameter("there are no pictures in there")
+    return files
+
+
+def _ask(question: asking.Question, files: list[Path], save: Path | None) -> tuple[dict[Path, Answer], ModelCard]:
+    """The answers in the order of the files, those of an earlier run from its record; what the model is."""
+    found: dict[Path, Answer] = dict(outcome.recorded(save)) if save else {}
+    left = [file for file in files if file not in found]
+    with (
+        Progress(console=err, transient=True, disable=not err.is_terminal) as progress,
+        outcome.recording(save) as keep,
+    ):
+        bar = progress.add_task("pictures", total=len(files), completed=len(files) - len(left))
+
+        def done(file: Path, answer: Answer) -> None:
+            found[file] = answer
+            keep(file, answer)
+            progress.advance(bar)
+
+        model = asyncio.run(asking.ask(_settings(), question, left, done))
+    return {file: found[file] for file in files}, model
 
 
 @cli.command()

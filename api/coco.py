@@ -2,7 +2,6 @@
 
 from pydantic import TypeAdapter
 
-from api.detect import Found
 from api.schema import CocoResult, Detection
 
 # The 80 categories of COCO 2017's instances files; their ids have gaps.
@@ -21,21 +20,16 @@ CATEGORIES = {
     "scissors": 87, "teddy bear": 88, "hair drier": 89, "toothbrush": 90,
 }  # fmt: skip
 
-_RESULTS = TypeAdapter(list[CocoResult])
+RESULTS = TypeAdapter(list[CocoResult])
 
 
-def as_coco(found: Found) -> bytes:
-    """A JSON list with one result a detection; pixels of the upright picture."""
-    known = all(label in CATEGORIES for label in found.model.labels)
-    return _RESULTS.dump_json([_result(one, found.image_id, known) for one in found.answer.detections])
+def results(detections: list[Detection], labels: tuple[str, ...], image_id: int) -> list[CocoResult]:
+    """One result a detection; categories are COCO's own where it has all of the labels, else class ids from 1."""
+    known = all(label in CATEGORIES for label in labels)
+    return [_result(one, CATEGORIES[one.label] if known else one.class_id + 1, image_id) for one in detections]
 
 
-def _result(one: Detection, image_id: int, known: bool) -> CocoResult:
-    """COCO's own category where it has all of the model's labels; else the class id, counted from 1."""
+def _result(one: Detection, category_id: int, image_id: int) -> CocoResult:
     width, height = one.box.x_max - one.box.x_min, one.box.y_max - one.box.y_min
-    return CocoResult(
-        image_id=image_id,
-        category_id=CATEGORIES[one.label] if known else one.class_id + 1,
-        bbox=(one.box.x_min, one.box.y_min, round(width, 3), round(height, 3)),
-        score=one.score,
-    )
+    bbox = (one.box.x_min, one.box.y_min, round(width, 3), round(height, 3))
+    return CocoResult(image_id=image_id, category_id=category_id, bbox=bbox, score=one.score)

@@ -54,15 +54,16 @@ class Detector:
             "endpoint", settings.endpoint_calls, settings.waiting_calls, metrics.waiting.labels("endpoint").set
         )
 
-    async def detect(self, upload: bytes, wanted: Parameters, request_id: str) -> Found:
-        """The boxes of one upload, in pixels of its upright picture.
+    async def detect(self, upload: bytes, wanted: Parameters, request_id: str, ends_at: float | None = None) -> Found:
+        """The boxes of one upload, in pixels of its upright picture; a batch has one end for all of its pictures.
 
         Raises PictureError, UnsupportedPictureFormat, InvalidParameter, Overloaded, EndpointError, DeadlineExceeded.
         """
         self._check(wanted)
+        ends_at = ends_at or time.monotonic() + self.settings.deadline_seconds
         with self.load.place():
-            async with _deadline(time.monotonic() + self.settings.deadline_seconds):
-                return await self._find(upload, wanted, request_id)
+            async with _deadline(ends_at):
+                return await self._find(upload, wanted, Call(request_id, ends_at - time.monotonic()))
 
     async def draw(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
         """The drawing's bytes, within the same deadline; it decodes the picture again, so it takes a decoder's place.
@@ -72,15 +73,15 @@ class Detector:
         async with _deadline(found.ends_at):
             return await self._decodes.run(lambda: self._drawn(found, drawing))
 
-    async def _find(self, upload: bytes, wanted: Parameters, request_id: str) -> Found:
-        clock, call = Clock(), Call(request_id, self.settings.deadline_seconds)
+    async def _find(self, upload: bytes, wanted: Parameters, call: Call) -> Found:
+        clock = Clock()
         picture, fit, canvas = await self._decodes.run(clock.timed("decode", lambda: self._canvas(upload)))
         answer = await self._calls.run(clock.timed("inference", lambda: self._ask(canvas, call)), call.abandon)
         self.load.learn(clock.spent)
         self.metrics.detected(clock.spent, picture.width * picture.height)
         self.metrics.limit.set(self.load.limit)
         found = detections(answer, fit, self.model, wanted)
-        return Found(self._native(picture, found, wanted, request_id, clock), picture, self.model, call.ends_at)
+        return Found(self._native(picture, found, wanted, call.request_id, clock), picture, self.model, call.ends_at)
 
     def close(self) -> None:
         """Stop the threads."""

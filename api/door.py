@@ -18,12 +18,22 @@ class Door:
     def __init__(self, keys: Keys, rates: Rates, load: Load) -> None:
         self._keys, self._rates, self._load = keys, rates, load
 
-    async def admit(self, request: Request) -> None:
-        """Let a caller in. Raises Unauthenticated, Forbidden, RateLimited, Overloaded."""
+    async def admit(self, request: Request, key: str | None = None) -> None:
+        """Let a caller in, by a key that came otherwise where there is one.
+
+        Raises Unauthenticated, Forbidden, RateLimited, Overloaded.
+        """
         await self._rates.count("address", neighbourhood(_address(request)))
-        if name := self._named(request):
+        if name := self._named(request, key=key):
             await self._rates.count("key", name)
         self._load.admit()
+
+    async def charge(self, request: Request, more: int) -> None:
+        """Count what an admitted caller asks for beyond one picture. Raises RateLimited."""
+        if more:
+            await self._rates.count("address", neighbourhood(_address(request)), more)
+        if more and (name := getattr(request.state, "key", None)):
+            await self._rates.count("key", name, more)
 
     async def identify(self, request: Request) -> None:
         """Let a caller ask what costs nothing. Raises Unauthenticated, Forbidden, RateLimited."""
@@ -35,10 +45,10 @@ class Door:
         if not (_is_local(request) and not _given(request)):
             self._named(request, needed=True)
 
-    def _named(self, request: Request, needed: bool = False) -> str | None:
+    def _named(self, request: Request, needed: bool = False, key: str | None = None) -> str | None:
         if not self._keys and not needed:
             return None
-        key = _given(request)
+        key = key or _given(request)
         if key is None:
             raise Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY.")
         name = self._keys.owner(key)

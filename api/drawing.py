@@ -9,6 +9,7 @@ from PIL import ImageDraw, ImageFont
 from api.errors import PictureTooLarge
 from api.fit import Corners
 from api.picture import Picture, encoded, upright
+from api.schema import Box, Detection
 
 Encoding = Literal["jpeg", "png", "webp"]
 Pen = ImageDraw.ImageDraw
@@ -25,6 +26,15 @@ class Mark(NamedTuple):
     caption: str
     class_id: int
     corners: Corners
+
+
+def marks(found: Sequence[Detection]) -> list[Mark]:
+    """What is drawn for these detections."""
+    return [Mark(f"{one.label} {one.score:.2f}", one.class_id, _corners(one.box)) for one in found]
+
+
+def _corners(box: Box) -> Corners:
+    return box.x_min, box.y_min, box.x_max, box.y_max
 
 
 def annotate(picture: Picture, marks: Sequence[Mark], encoding: Encoding) -> bytes:

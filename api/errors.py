@@ -206,15 +206,21 @@ def problem(error: DetectError, instance: str, request_id: str) -> dict[str, Any
 
 
 def problem_response(request: Request, error: DetectError) -> JSONResponse:
-    """The answer that a client gets; the cause goes to the request's log line, or whole where it is a bug of ours."""
-    request.state.code, request.state.detail = error.code, error.detail
+    """The answer that a client gets."""
+    note(request, error)
     request_id = getattr(request.state, "request_id", "")
+    body = problem(error, request.url.path, request_id)
+    return JSONResponse(body, error.status, headers=error.headers, media_type="application/problem+json")
+
+
+def note(request: Request, error: DetectError) -> None:
+    """Tell the request's log line what went wrong; where it is a bug of ours, the log gets it whole."""
+    request.state.code, request.state.detail = error.code, error.detail
     if error.__cause__:
         request.state.cause = _cause(error.__cause__)
     if isinstance(error, Internal):
+        request_id = getattr(request.state, "request_id", "")
         log.error("bug", extra={"fields": {"request_id": request_id}}, exc_info=error)
-    body = problem(error, request.url.path, request_id)
-    return JSONResponse(body, error.status, headers=error.headers, media_type="application/problem+json")
 
 
 def _cause(error: BaseException) -> str:

@@ -25,6 +25,31 @@ COCO = [{"image_id": 0, "category_id": 1, "bbox": [12.4, 30.0, 198.5, 370.2], "s
 # Eight by eight grey pixels as PNG, in base64.
 SAMPLE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAEElEQVR42mNsYIAAJgaKGAAmCACQtTEKkQAAAABJRU5ErkJggg=="
 
+BATCH = {
+    "request_id": "7f0c3a5e9b1d4c6f8a2e4d6c8b0a1f3e",
+    "entries": [
+        {"index": 0, "filename": "street.jpg", "status": 200, "result": DETECTIONS},
+        {
+            "index": 1,
+            "filename": "moving.gif",
+            "status": 415,
+            "problem": {
+                "type": "urn:detect-gateway:error:unsupported-picture-format",
+                "title": "This picture format is not supported",
+                "status": 415,
+                "detail": "This is GIF; taken are JPEG, PNG, WEBP. Send one frame of it as PNG.",
+                "instance": "/detect/batch",
+                "code": "unsupported-picture-format",
+                "retryable": False,
+                "request_id": "7f0c3a5e9b1d4c6f8a2e4d6c8b0a1f3e.1",
+                "detected": "gif",
+            },
+        },
+    ],
+    "count": 2,
+    "failed": 1,
+}
+
 HEALTH: JsonDict = {
     "status": "ready",
     "endpoint": {"kind": "embedded", "name": "embedded", "ready": True},

@@ -14,11 +14,11 @@ DISPOSITION = b"content-disposition:"
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a form: its name, its bytes, and whether it came as a file."""
+    """One part of a form: its name, its bytes, and the name of its file where it is one."""
 
     name: str
     data: bytes
-    is_file: bool
+    file: str | None
 
 
 def form_parts(body: bytes, content_type: str, most: int = MOST_PARTS) -> list[Part]:
@@ -41,4 +41,10 @@ def _part(data: bytes) -> Part:
     _, options = parse_options_header(disposition.partition(b":")[2])
     if padding < 0 or end < 0 or data[:padding].strip(b" \t") or b"name" not in options:
         raise MalformedUpload("A part of the form is damaged, or has no name.")
-    return Part(options[b"name"].decode("utf-8", "replace"), data[end + 2 * len(END) :], b"filename" in options)
+    file = options.get(b"filename")
+    content = data[end + 2 * len(END) :]
+    return Part(_text(options[b"name"]), content, None if file is None else _text(file))
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import NoReturn
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,12 +17,13 @@ CALLER_GONE = "caller-gone"
 class Uploads:
     """ASGI middleware: bodies come in within limits, and who hangs up frees what he held.
 
-    A body has at most `max_bytes`, counted as they stream, and is in within so many seconds; all that are held together
-    have at most `held.most`. An answer that comes before the body was read closes the connection.
+    A body has at most `max_bytes`, or what `wider` gives its path, counted as they stream, and is in within so many
+    seconds; all that are held together have at most `held.most`. An answer that comes before the body was read closes
+    the connection.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float, held: Held) -> None:
-        self.app, self.max_bytes, self.seconds, self.held = app, max_bytes, seconds, held
+    def __init__(self, app: ASGIApp, max_bytes: int, wider: Mapping[str, int], seconds: float, held: Held) -> None:
+        self.app, self.max_bytes, self.wider, self.seconds, self.held = app, max_bytes, wider, seconds, held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -33,6 +35,10 @@ class Uploads:
         finally:
             self.held.free(upload.bytes)
 
+    def most(self, path: str) -> int:
+        """Most bytes of a body for this path, whatever prefix stands before it."""
+        return next((most for end, most in self.wider.items() if path.endswith(end)), self.max_bytes)
+
 
 class _Upload:
     """One request's body. Raises UploadTooLarge, UploadTooSlow and Overloaded into whoever reads it."""
@@ -40,6 +46,7 @@ class _Upload:
     def __init__(self, limits: Uploads, scope: Scope, receive: Receive, send: Send) -> None:
         self.limits, self.scope, self._receive, self._send = limits, scope, receive, send
         self.ends_at = time.monotonic() + limits.seconds
+        self.max_bytes = limits.most(scope["path"])
         self.bytes, self.complete, self.answered = 0, asyncio.Event(), False
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
@@ -72,14 +79,14 @@ class _Upload:
         """The next piece of the body."""
         if self.complete.is_set():
             await asyncio.Event().wait()  # until `_left` has seen the caller go
-        if self.declared > self.limits.max_bytes:
+        if self.declared > self.max_bytes:
             self._refuse()
         message = await self._next()
         size = len(message.get("body", b""))
         self.bytes += size
         self.scope["state"]["bytes_in"] = self.bytes
         self.limits.held.add(size)
-        if self.bytes > self.limits.max_bytes:
+        if self.bytes > self.max_bytes:
             self._refuse()
         return message
 
@@ -104,11 +111,11 @@ class _Upload:
         return message
 
     def _refuse(self) -> NoReturn:
-        most = self.limits.max_bytes
+        most = self.max_bytes
         raise UploadTooLarge(f"The body is over {most} bytes.", max_body_bytes=most)
 
     async def _drain(self) -> None:
-        allowance = 4 * self.limits.max_bytes
+        allowance = 4 * self.max_bytes
         try:
             async with asyncio.timeout(min(2.0, self.ends_at - time.monotonic())):
                 while not self.complete.is_set() and allowance > 0:

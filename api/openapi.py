@@ -5,8 +5,8 @@ from typing import Any
 
 from api import errors
 from api.errors import DetectError, problem
-from api.examples import COCO, DETECTIONS, SAMPLE
-from api.schema import PictureJson, Problem
+from api.examples import BATCH, COCO, DETECTIONS, SAMPLE
+from api.schema import DeepStackAnswer, PictureJson, Problem
 
 PICTURE = {"type": "string", "format": "binary"}
 
@@ -23,6 +23,37 @@ DETECT_REQUEST: dict[str, Any] = {
         },
         **{f"image/{name}": {"schema": PICTURE} for name in ("jpeg", "png", "webp")},
         "application/json": {"schema": PictureJson.model_json_schema(), "example": {"image": SAMPLE}},
+    },
+}
+
+LINES = "application/x-ndjson"
+PICTURES = {"type": "array", "items": PICTURE, "minItems": 1, "maxItems": 16}
+
+BATCH_REQUEST: dict[str, Any] = {
+    "required": True,
+    "description": "The pictures: 1 to 16 multipart parts, all named `image`.",
+    "content": {
+        "multipart/form-data": {
+            "schema": {"type": "object", "required": ["image"], "properties": {"image": PICTURES}},
+            "encoding": {"image": {"style": "form", "explode": True}},
+        },
+    },
+}
+
+DEEPSTACK_REQUEST: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {
+                    "image": PICTURE,
+                    "min_confidence": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.4},
+                    "api_key": {"type": "string"},
+                },
+            }
+        }
     },
 }
 
@@ -43,6 +74,15 @@ EXAMPLES: tuple[DetectError, ...] = (
     errors.EndpointUnavailable("The endpoint cannot be reached."),
     errors.DeadlineExceeded("The request's time budget is spent."),
     errors.Internal("This is a fault of ours, noted under the request's id."),
+)
+
+
+# In a batch these belong to one entry.
+OF_ONE_PICTURE = (
+    errors.UnsupportedPictureFormat,
+    errors.PictureError,
+    errors.EndpointError,
+    errors.DeadlineExceeded,
 )
 
 
@@ -71,6 +111,22 @@ DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     },
     **_problems(EXAMPLES),
+}
+
+BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One entry a picture, in order; as `application/x-ndjson` one a line, as soon as it is known.",
+        "content": {
+            "application/json": {"example": BATCH},
+            LINES: {"schema": {"$ref": "#/components/schemas/BatchEntry"}},
+        },
+    },
+    **_problems(tuple(one for one in EXAMPLES if not isinstance(one, OF_ONE_PICTURE))),
+}
+
+DEEPSTACK_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": DeepStackAnswer, "description": "What is wrong, in `error`"}
+    for status in sorted({404} | {error.status for error in EXAMPLES} - {500})
 }
 
 KEY_RESPONSES = _problems(

@@ -28,16 +28,16 @@ class Rates:
         self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared = SlidingWindowCounterRateLimiter(_connected(redis)) if redis else self._alone
 
-    async def count(self, kind: str, who: str) -> None:
-        """Count one request of this key or address. Raises RateLimited."""
+    async def count(self, kind: str, who: str, cost: int = 1) -> None:
+        """Count one request of this key or address, or as many as it stands for. Raises RateLimited."""
         limit = self._limits.get(kind)
         if limit is None:
             return
         try:
-            wait = await _wait(self._shared, limit, kind, who)
+            wait = await _wait(self._shared, limit, kind, who, cost)
         except StorageError as error:
             log.warning("Redis cannot be asked; this process counts alone: %s", type(error.__cause__).__name__)
-            wait = await _wait(self._alone, limit, kind, who)
+            wait = await _wait(self._alone, limit, kind, who, cost)
         if wait is not None:
             raise RateLimited(f"At most {limit} for one {kind}.", retry_after=wait)
 
@@ -56,9 +56,11 @@ def neighbourhood(address: str) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False)) if parsed.version == 6 else address
 
 
-async def _wait(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItem, kind: str, who: str) -> int | None:
+async def _wait(
+    limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItem, kind: str, who: str, cost: int
+) -> int | None:
     """Seconds until the next is welcome, or None where this one is."""
-    if await limiter.hit(limit, kind, who):
+    if await limiter.hit(limit, kind, who, cost=cost):
         return None
     reset = (await limiter.get_window_stats(limit, kind, who)).reset_time
     return max(1, math.ceil(reset - time.time()))

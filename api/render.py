@@ -1,15 +1,13 @@
 """Detections → what the caller asked for: one table of representations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from api.coco import as_coco
+from api.coco import RESULTS, results
 from api.detect import Found
-from api.drawing import Encoding, Mark, annotate
-from api.fit import Corners
-from api.schema import Box, Detection
+from api.drawing import Encoding, annotate, marks
 
 
 def _native(found: Found) -> bytes:
@@ -20,13 +18,8 @@ def _annotated(encoding: Encoding, found: Found) -> bytes:
     return annotate(found.picture, marks(found.answer.detections), encoding)
 
 
-def marks(found: list[Detection]) -> list[Mark]:
-    """What is drawn for these detections."""
-    return [Mark(f"{one.label} {one.score:.2f}", one.class_id, _corners(one.box)) for one in found]
-
-
-def _corners(box: Box) -> Corners:
-    return box.x_min, box.y_min, box.x_max, box.y_max
+def _coco(found: Found) -> bytes:
+    return RESULTS.dump_json(results(found.answer.detections, found.model.labels, found.image_id))
 
 
 @dataclass(frozen=True)
@@ -42,7 +35,7 @@ Format = Literal["native", "coco", "jpeg", "png", "webp"]
 
 RENDERINGS: Mapping[Format, Rendering] = {
     "native": Rendering("application/json", _native),
-    "coco": Rendering("application/json", as_coco),
+    "coco": Rendering("application/json", _coco),
     "jpeg": Rendering("image/jpeg", partial(_annotated, "jpeg"), draws=True),
     "png": Rendering("image/png", partial(_annotated, "png"), draws=True),
     "webp": Rendering("image/webp", partial(_annotated, "webp"), draws=True),
@@ -50,14 +43,22 @@ RENDERINGS: Mapping[Format, Rendering] = {
 
 
 def choose(accept: str, format: Format | None = None) -> Rendering:
-    """The format that is named; else what an Accept header likes best (RFC 9110 §12.5.1), JSON where it likes none."""
-    best, chosen = 0.0, RENDERINGS[format or "native"]
-    for wish in () if format else accept.split(","):
+    """The format that is named; else what an Accept header likes best, native where it likes none."""
+    if format:
+        return RENDERINGS[format]
+    best = liked(accept, [one.media_type for one in RENDERINGS.values()])
+    return next(one for one in RENDERINGS.values() if one.media_type == best)
+
+
+def liked(accept: str, offered: Sequence[str]) -> str:
+    """The media type that an Accept header likes best (RFC 9110 §12.5.1); the first where it likes none."""
+    best, chosen = 0.0, offered[0]
+    for wish in accept.split(","):
         name, *options = (part.strip().lower() for part in wish.split(";"))
         quality = next((_quality(option[2:]) for option in options if option.startswith("q=")), 1.0)
-        offered = next((one for one in RENDERINGS.values() if _fits(name, one.media_type)), None)
-        if offered and quality > best:
-            best, chosen = quality, offered
+        fitting = next((kind for kind in offered if _fits(name, kind)), None)
+        if fitting and quality > best:
+            best, chosen = quality, fitting
     return chosen
 
 

@@ -7,16 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Security
-from fastapi.responses import FileResponse, Response
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from api.detect import Detector
-from api.openapi import DETECT_REQUEST, DETECT_RESPONSES, KEY_RESPONSES
-from api.render import Format, choose
+from api.batch import PATH, entries
+from api.dependencies import ADMITTED, IDENTIFIED, OVERHEARING, CurrentDetector, CurrentSettings, Wanted
+from api.openapi import BATCH_REQUEST, BATCH_RESPONSES, DETECT_REQUEST, DETECT_RESPONSES, KEY_RESPONSES, LINES
+from api.render import Format, choose, liked
 from api.schema import (
     Alive,
+    BatchAnswer,
     CocoResult,
     Detections,
     EndpointState,
@@ -24,61 +25,16 @@ from api.schema import (
     Limits,
     ModelCard,
     ModelRef,
-    Parameters,
     Readiness,
 )
-from api.settings import Settings
-from api.upload import read_upload
+from api.upload import read_batch, read_upload
 
 router = APIRouter()
 PAGE = Path(__file__).parent / "page"
 
 
-def _detector(request: Request) -> Detector:
-    detector: Detector = request.app.state.detector
-    return detector
-
-
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-async def _admitted(request: Request) -> None:
-    await request.app.state.door.admit(request)
-
-
-async def _identified(request: Request) -> None:
-    await request.app.state.door.identify(request)
-
-
-async def _overhearing(request: Request) -> None:
-    request.app.state.door.overhear(request)
-
-
-KEYS = [
-    Security(APIKeyHeader(name="X-API-Key", scheme_name="X-API-Key", auto_error=False)),
-    Security(HTTPBearer(scheme_name="Bearer", auto_error=False)),
-]
-
-CurrentDetector = Annotated[Detector, Depends(_detector)]
-CurrentSettings = Annotated[Settings, Depends(_settings)]
-
-MIN_SCORE = "Least score of a box, 0.01 to 1. Unset: the model's own, see `GET /model`."
-LABELS = "Only boxes with this label; repeat it for several."
-MAX_DETECTIONS = "Most boxes, 1 to 100, the best first."
 FORMAT = "What to answer with, whatever `Accept` says: `coco` is for pycocotools, the pictures have their boxes drawn."
 IMAGE_ID = "The picture's number in COCO's results."
-
-
-def _parameters(
-    detector: CurrentDetector,
-    min_score: Annotated[float | None, Query(ge=0.01, le=1, allow_inf_nan=False, description=MIN_SCORE)] = None,
-    labels: Annotated[list[str] | None, Query(description=LABELS)] = None,
-    max_detections: Annotated[int, Query(ge=1, le=100, description=MAX_DETECTIONS)] = 100,
-) -> Parameters:
-    least = detector.model.min_score if min_score is None else min_score
-    return Parameters(min_score=least, labels=labels, max_detections=max_detections)
 
 
 @router.post(
@@ -87,13 +43,13 @@ def _parameters(
     response_model=Detections | list[CocoResult],
     responses=DETECT_RESPONSES,
     openapi_extra={"requestBody": DETECT_REQUEST},
-    dependencies=[*KEYS, Depends(_admitted)],
+    dependencies=ADMITTED,
     tags=["detection"],
 )
 async def detect(
     request: Request,
     detector: CurrentDetector,
-    wanted: Annotated[Parameters, Depends(_parameters)],
+    wanted: Wanted,
     format: Annotated[Format | None, Query(description=FORMAT)] = None,
     image_id: Annotated[int, Query(ge=0, lt=2**63, description=IMAGE_ID)] = 0,
 ) -> Response:
@@ -121,11 +77,37 @@ def _server_timing(answer: Detections) -> str:
     return ", ".join(f"{stage};dur={spent}" for stage, spent in answer.timing_ms)
 
 
+@router.post(
+    PATH,
+    summary="Find the objects in several pictures",
+    response_model=BatchAnswer,
+    responses=BATCH_RESPONSES,
+    openapi_extra={"requestBody": BATCH_REQUEST},
+    dependencies=ADMITTED,
+    tags=["detection"],
+)
+async def detect_batch(request: Request, detector: CurrentDetector, wanted: Wanted) -> Response:
+    """Send 1 to 16 pictures as multipart parts named `image`. Each has an entry in the answer, in order: a result like
+    `POST /detect` gives, or a problem of its own; the status is 200 as long as the batch itself could be read.
+
+    `Accept: application/x-ndjson` answers with one entry a line, each as soon as it is known.
+    """
+    pictures = await read_batch(request)
+    await request.app.state.door.charge(request, len(pictures) - 1)
+    request.state.pictures, request_id = len(pictures), request.state.request_id
+    entered = entries(detector, pictures, wanted, request_id)
+    if liked(request.headers.get("accept", ""), ("application/json", LINES)) == LINES:
+        lines = (f"{entry.model_dump_json(exclude_unset=True)}\n" async for entry in entered)
+        return StreamingResponse(lines, media_type=LINES, headers={"X-Accel-Buffering": "no"})
+    answer = BatchAnswer.of(request_id, [entry async for entry in entered])
+    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
+
+
 @router.get(
     "/model",
     summary="What the model is, and what may be sent to it",
     responses=KEY_RESPONSES,
-    dependencies=[*KEYS, Depends(_identified)],
+    dependencies=IDENTIFIED,
     tags=["detection"],
 )
 async def model(settings: CurrentSettings, detector: CurrentDetector) -> ModelCard:
@@ -183,7 +165,7 @@ async def _state(request: Request) -> EndpointState:
     summary="Figures for Prometheus",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **KEY_RESPONSES},
-    dependencies=[*KEYS, Depends(_overhearing)],
+    dependencies=OVERHEARING,
     tags=["health"],
 )
 async def metrics(request: Request) -> Response:

@@ -119,6 +119,57 @@ class Problem(BaseModel):
     request_id: str
 
 
+class Prediction(BaseModel):
+    """One object as DeepStack has it: whole pixels of the upright picture."""
+
+    label: str
+    confidence: Score
+    x_min: int
+    y_min: int
+    x_max: int
+    y_max: int
+
+
+class DeepStackAnswer(BaseModel):
+    """DeepStack's answer with what CodeProject.AI adds; `code` is the HTTP status, times are whole milliseconds."""
+
+    success: bool
+    message: str
+    error: str | None = None
+    predictions: list[Prediction]
+    count: int
+    duration: int
+    inferenceMs: int
+    processMs: int
+    code: int
+    request_id: str
+
+
+class BatchEntry(BaseModel):
+    """What became of one picture of a batch: `result` where `status` is 200, else `problem`."""
+
+    index: int
+    filename: str
+    status: int
+    result: Detections | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(BaseModel):
+    """One entry a picture, in the order in which they were sent."""
+
+    request_id: str
+    entries: list[BatchEntry]
+    count: int
+    failed: int
+
+    @classmethod
+    def of(cls, request_id: str, entries: list[BatchEntry]) -> Self:
+        """The answer that holds these entries."""
+        failed = sum(entry.problem is not None for entry in entries)
+        return cls(request_id=request_id, entries=entries, count=len(entries), failed=failed)
+
+
 class Limits(BaseModel):
     """What an upload may be."""
 

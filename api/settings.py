@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         description="Picture formats taken, separated by commas: jpeg, png, webp, gif, bmp, tiff.",
     )
     max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Most bytes of a request's body.")
+    max_batch_bytes: int = Field(
+        48 * 1024 * 1024,
+        ge=1024,
+        description="Most bytes of a batch's body; each of its pictures has `DETECT_MAX_BODY_BYTES`.",
+    )
     max_pixels: int = Field(40_000_000, ge=1, description="Most pixels of a picture, judged before decoding.")
     max_side: int = Field(16_384, ge=1, le=65_535, description="Longest side of a picture in pixels.")
     upload_seconds: float = Field(30, gt=0, description="Time within which a request's body must be in.")

@@ -1,17 +1,39 @@
-"""A request's body → the bytes of one picture: a multipart part, the raw body, or base64 in JSON."""
+"""A request's body → pictures: one as a multipart part, the raw body or base64 in JSON; several as multipart parts."""
 
 import base64
 import binascii
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from api.errors import MalformedUpload
-from api.form import form_parts
+from api.form import Part, form_parts
 from api.schema import PictureJson
 
 PARTS = ("image", "file")
+MOST_PICTURES = 16
 WHITE_SPACE = b" \t\r\n"
+
+
+class Sent(NamedTuple):
+    """One picture of a form: the name of its file, and its bytes."""
+
+    name: str
+    data: bytes
+
+
+class Form(NamedTuple):
+    """A multipart form: its pictures, and its other fields."""
+
+    pictures: list[Sent]
+    fields: dict[str, str]
+
+    def picture(self) -> bytes:
+        """The only picture. Raises MalformedUpload."""
+        if len(self.pictures) != 1:
+            raise MalformedUpload(f"The form has {len(self.pictures)} parts named image or file; it takes one.")
+        return checked(self.pictures[0].data)
 
 
 async def read_upload(request: Request) -> bytes:
@@ -19,15 +41,20 @@ async def read_upload(request: Request) -> bytes:
 
     Raises MalformedUpload, UploadTooLarge, UploadTooSlow.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind == "multipart/form-data":
-        data = _from_form(await _whole_body(request), request.headers["content-type"])
+        data = (await read_form(request)).picture()
     elif kind.startswith("image/") or kind == "application/octet-stream":
         data = await _whole_body(request)
     elif kind == "application/json":
         data = _from_json(await _whole_body(request))
     else:
         raise MalformedUpload("Send multipart/form-data with a part named image, a body of an image/* type, or JSON.")
+    return checked(data)
+
+
+def checked(data: bytes) -> bytes:
+    """The same bytes, if there are any. Raises MalformedUpload."""
     if not data:
         raise MalformedUpload("The picture is empty: not one byte came.")
     return data
@@ -57,10 +84,28 @@ def _head(text: str) -> str:
     return text[: text.find(",") + 1] if text.startswith("data:") else ""
 
 
-def _from_form(body: bytes, content_type: str) -> bytes:
-    parts = [part for part in form_parts(body, content_type) if part.name in PARTS]
-    if len(parts) != 1:
-        raise MalformedUpload(f"The form has {len(parts)} parts named image or file; it takes one.")
-    if not parts[0].is_file:
+async def read_batch(request: Request) -> list[Sent]:
+    """The pictures of a batch, in order. Raises MalformedUpload, UploadTooLarge, UploadTooSlow, Overloaded."""
+    pictures = (await read_form(request)).pictures
+    if not 1 <= len(pictures) <= MOST_PICTURES:
+        raise MalformedUpload(f"The form has {len(pictures)} parts named image; a batch takes 1 to {MOST_PICTURES}.")
+    return pictures
+
+
+async def read_form(request: Request) -> Form:
+    """The form's pictures and its other fields. Raises MalformedUpload, UploadTooLarge, UploadTooSlow, Overloaded."""
+    if _kind(request) != "multipart/form-data":
+        raise MalformedUpload("Send multipart/form-data with the picture as the part image.")
+    parts = form_parts(await _whole_body(request), request.headers["content-type"])
+    pictures = [_picture(part) for part in parts if part.name in PARTS]
+    return Form(pictures, {part.name: part.data.decode("utf-8", "replace") for part in parts if part.file is None})
+
+
+def _picture(part: Part) -> Sent:
+    if part.file is None:
         raise MalformedUpload("The part named image is text; send it as a file.")
-    return parts[0].data
+    return Sent(part.file, part.data)
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -55,3 +55,19 @@ def test_swagger_ui_shows_the_annotated_picture(page: Page) -> None:
     shown = page.locator(".live-responses-table img")
     expect(shown).to_be_visible(timeout=10_000)
     page.wait_for_function("image => image.naturalWidth === 512", arg=shown.element_handle())
+
+
+def test_swagger_ui_shows_a_file_picker_for_each_picture_of_a_batch(page: Page) -> None:
+    page.goto("/docs")
+    page.get_by_text("Find the objects in several pictures").click()
+    pickers = page.locator("input[type=file]")
+    expect(pickers).to_have_count(1)
+    page.get_by_role("button", name="Add string item").last.click()
+    expect(pickers).to_have_count(2)
+    for picker in pickers.all():
+        picker.set_input_files(HOPPER)
+    page.get_by_role("button", name="Execute").click()
+    shown = page.locator(".live-responses-table td.response-col_description:not(.col_header)").first
+    expect(shown).to_contain_text('"count": 2,', timeout=10_000)
+    expect(shown).to_contain_text('"failed": 0')
+    expect(shown).to_contain_text('"filename": "grace_hopper.jpg"')

@@ -1,24 +1,35 @@
 """`detect-gateway detect` and `settings` as real processes."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 from PIL import Image
 
+from api.keys import new_key
 from api.settings import Settings
+from tests.api.conftest import Start
 from tests.api.test_local_mode import HOPPER, Served
 from tests.pictures import encoded, jpeg, scene
+from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 COMMAND = str(Path(sys.executable).with_name("detect-gateway"))
 
 
-def run(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=check)
+KEY, ENTRY = new_key("terminal")
+PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))
+
+
+def run(*arguments: object, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    command, environment = [COMMAND, *map(str, arguments)], {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=check, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +60,91 @@ def test_a_running_gateway_is_asked_and_gives_the_same_boxes(served: Served) -> 
 
 def test_several_pictures_give_a_table_and_a_failure_its_own_row(folder: Path) -> None:
     ended = run("detect", HOPPER, folder / "plain.png", folder / "damaged.jpg", check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == 3
     assert "person" in ended.stdout
     assert "nothing found" in ended.stdout
     assert "damaged" in ended.stdout
+
+
+def test_folders_and_patterns_stand_for_their_pictures(client: httpx2.Client, folder: Path) -> None:
+    (folder / "below").mkdir()
+    (folder / "below" / "deep.PNG").write_bytes((folder / "plain.png").read_bytes())
+    (folder / "notes.txt").write_text("no picture")
+    lines = run("detect", folder, "--json", "--url", client.base_url, check=False).stdout.splitlines()
+    found = [Path(json.loads(line)["picture"]).name for line in lines]
+    assert found == ["deep.PNG", "damaged.jpg", "plain.png", "scene.jpg"]
+    lines = run("detect", f"{folder}/**/*.[pP]*", "--json", "--url", client.base_url).stdout.splitlines()
+    assert [Path(json.loads(line)["picture"]).name for line in lines] == ["deep.PNG", "plain.png"]
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "*.nothing", ""])
+def test_a_name_that_stands_for_no_picture_is_wrong_usage(client: httpx2.Client, tmp_path: Path, name: str) -> None:
+    ended = run("detect", tmp_path / name, "--url", client.base_url, check=False)
+    assert ended.returncode == 2
+    assert "picture" in ended.stderr
+
+
+def test_what_was_saved_is_not_asked_again(client: httpx2.Client, seed_endpoint: SeedEndpoint, folder: Path) -> None:
+    seed_endpoint.script = lambda _: reply(answer(PERSON))
+    record = folder / "answers.ndjson"
+    arguments = ("detect", folder, "--url", client.base_url, "--json", "--save", record)
+    first = run(*arguments, check=False)
+    assert (first.returncode, len(seed_endpoint.requests)) == (3, 2)
+    (folder / "damaged.jpg").write_bytes(jpeg())
+    second = run(*arguments)
+    assert (second.returncode, len(seed_endpoint.requests)) == (0, 3), "only the one with a problem was asked again"
+    assert second.stdout.splitlines()[1:] == first.stdout.splitlines()[1:]
+    record.write_text(record.read_text()[:-40])
+    third = run(*arguments)
+    assert (third.returncode, len(seed_endpoint.requests)) == (0, 4), "the line that was cut off is asked for again"
+    assert [json.loads(line)["count"] for line in third.stdout.splitlines()] == [1, 1, 1]
+
+
+def test_pictures_are_asked_about_in_parallel(client: httpx2.Client, seed_endpoint: SeedEndpoint, folder: Path) -> None:
+    """The endpoint answers nobody before three wait for it."""
+    together = threading.Barrier(3, timeout=20)
+
+    def script(_: Any) -> Any:
+        together.wait()
+        return reply(answer())
+
+    seed_endpoint.script = script
+    (folder / "damaged.jpg").write_bytes(jpeg())
+    assert run("detect", folder, "--url", client.base_url, "--parallel", "3").returncode == 0
+
+
+def test_cocos_results_have_the_numbers_of_the_files(
+    client: httpx2.Client, seed_endpoint: SeedEndpoint, tmp_path: Path
+) -> None:
+    seed_endpoint.script = lambda _: reply(answer(PERSON))
+    for name in ("000000000139.jpg", "000000000285.jpg"):
+        (tmp_path / name).write_bytes(jpeg(512, 512))
+    run("detect", tmp_path, "--url", client.base_url, "--coco", tmp_path / "out" / "results.json")
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [(one["image_id"], one["category_id"], one["bbox"]) for one in results] == [
+        (139, 1, [128.0, 64.0, 128.0, 384.0]),
+        (285, 1, [128.0, 64.0, 128.0, 384.0]),
+    ]
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    run("detect", tmp_path, "--url", client.base_url, "--coco", tmp_path / "results.json")
+    assert [one["image_id"] for one in json.loads((tmp_path / "results.json").read_text())] == [1, 2, 3]
+
+
+def test_pictures_of_the_same_name_are_drawn_side_by_side(client: httpx2.Client, tmp_path: Path) -> None:
+    for number in "12":
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "a.jpg").write_bytes(jpeg())
+    run("detect", tmp_path / "1", tmp_path / "2", "--url", client.base_url, "--draw", tmp_path / "drawn")
+    assert len(list((tmp_path / "drawn").iterdir())) == 2
+
+
+def test_the_key_comes_from_an_option_or_the_environment(start: Start, folder: Path) -> None:
+    url = start(api_keys=ENTRY).base_url
+    refused = run("detect", folder / "plain.png", "--url", url, check=False)
+    assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (1, 1)
+    assert "An API key is needed" in refused.stderr
+    assert run("detect", folder / "plain.png", "--url", url, "--key", KEY).returncode == 0
+    assert run("detect", folder / "plain.png", "--url", url, DETECT_API_KEY=KEY).returncode == 0
 
 
 def test_the_least_score_decides_what_is_listed() -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from api import listing
 from api.cli import cli
 from api.errors import DetectError
-from api.schema import Alive, CocoResult, Detections, Health, ModelCard, Problem, Readiness
+from api.schema import Alive, BatchAnswer, CocoResult, Detections, Health, ModelCard, Problem, Readiness
 from tests.conftest import ROOT
 
 
@@ -48,7 +48,10 @@ def test_every_variable_that_a_page_names_is_a_setting() -> None:
 
 
 # tests/inference/test_endpoint_docs.py looks after these.
-ENDPOINTS_OWN = set(re.findall(r"`(DETECT_\w+)`", (ROOT / "docs" / "endpoint.md").read_text())) | {"DETECT_TEST_SHARED"}
+ENDPOINTS_OWN = set(re.findall(r"`(DETECT_\w+)`", (ROOT / "docs" / "endpoint.md").read_text())) | {
+    "DETECT_API_KEY",
+    "DETECT_TEST_SHARED",
+}
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -80,6 +83,8 @@ def test_every_answer_of_detect_has_an_example_that_keeps_its_schema(openapi: di
         for response in responses.values()
         for example in response["content"]["application/problem+json"]["examples"].values()
     ]
+    batch = openapi["paths"]["/detect/batch"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+    BatchAnswer.model_validate(batch)
     assert {problem.code for problem in shown} == codes() - {"not-found", "method-not-allowed"}
     assert all(str(problem.status) in responses for problem in shown)
 
