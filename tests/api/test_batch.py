@@ -104,8 +104,8 @@ def test_one_deadline_covers_the_whole_batch(start: Start, seed_endpoint: SeedEn
 
     seed_endpoint.script = script
     body = batch(start(deadline_seconds=1), *[jpeg()] * 12)
-    assert [one["status"] for one in body["entries"]] == [200] * 4 + [504] * 8
-    assert {one["problem"]["code"] for one in body["entries"][4:]} == {"deadline-exceeded"}
+    assert sorted(one["status"] for one in body["entries"]) == [200] * 4 + [504] * 8
+    assert {one["problem"]["code"] for one in body["entries"] if "problem" in one} == {"deadline-exceeded"}
     assert len(seed_endpoint.requests) <= 8, "those that waited were never asked about"
 
 
