@@ -103,13 +103,13 @@ class Spent:
 class Load:
     """How many requests may be inside at once: more while they are quick, fewer while they wait.
 
-    A request's own work is its decoding and the endpoint's answer when it has nothing else to do, which is the best
-    average so far. Where requests take twice that, there is a line, here or in the endpoint: a longer one would make
+    A request's own work is its decoding and the endpoint's answer when it has nothing else to do: the best average so
+    far. Where requests take half as long again, there is a line, here or in the endpoint: a longer one would make
     everybody wait and nobody faster. On the event loop's thread only.
     """
 
-    AVERAGED = 8  # requests, about, that an average remembers
-    STRETCH = 2.0  # times its own work that a request may take
+    NOW, USUAL = 8, 64  # requests, about, that an average remembers: how it is now, and how it usually is
+    STRETCH = 1.5  # times its own work that a request may take
     FIRST, LEAST = 8, 2
 
     def __init__(self, most: int) -> None:
@@ -153,10 +153,10 @@ class Load:
             self.limit, self._since_cut = max(self._least, self.limit * 0.8), 0
 
     def _average(self, spent: Spent) -> None:
-        share = 1 / self.AVERAGED if self._best else 1.0
-        self._total += share * (spent.total - self._total)
-        self._work += share * (spent.work - self._work)
-        self._inference += share * (spent.inference - self._inference)
+        now, usual = (1 / self.NOW, 1 / self.USUAL) if self._best else (1.0, 1.0)
+        self._total += now * (spent.total - self._total)
+        self._work += now * (spent.work - self._work)
+        self._inference += usual * (spent.inference - self._inference)
         self._best = min(self._inference, self._best or self._inference)
 
 
