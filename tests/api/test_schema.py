@@ -13,12 +13,12 @@ SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 NOT_MEANT = "positive_data_acceptance,ignored_auth"
 
 
-def test_no_request_of_schemathesis_finds_an_undocumented_answer(start: Start) -> None:
+def test_no_request_of_schemathesis_finds_an_undocumented_answer(start: Start, tmp_path: Path) -> None:
     key, entry = new_key("schemathesis")
     url = str(start(api_keys=entry).base_url)
     options = ["--checks", "all", "--exclude-checks", NOT_MEANT, "--header", f"X-API-Key: {key}", "--no-color"]
     amount = ["--max-examples", "20", "--generation-deterministic"]
     command = [SCHEMATHESIS, "run", f"{url}/openapi.json", *options, *amount]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout
     assert re.search(r"Selected: (\d+)/\1\s+Tested: \1\b", ended.stdout), "every operation was asked"

@@ -11,6 +11,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from tests.bench.report import judge, write
 from tests.bench.serving import served
 from tests.bench.traffic import Asked, Traffic, closed, offered, percentile, post, statuses
 
@@ -50,19 +51,6 @@ def show(name: str, answers: list[Asked]) -> float:
     p50, p90, p99, most = (percentile(answers, share) for share in (0.5, 0.9, 0.99, 1))
     write(f"{name:20}{len(answers):6} p50 {p50:6.1f}  p90 {p90:6.1f}  p99 {p99:6.1f}  max {most:6.1f} ms")
     return p99
-
-
-def judge(promises: dict[str, bool]) -> bool:
-    """Print what holds and what does not."""
-    for promise, held in promises.items():
-        write(f"{'holds ' if held else 'BROKEN'} {promise}")
-    return all(promises.values())
-
-
-def write(line: str) -> None:
-    """Print at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def main() -> int:

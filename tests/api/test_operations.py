@@ -1,0 +1,68 @@
+"""The operator's page and dashboard against the gateway: every code, every figure, and no other."""
+
+import json
+import re
+from typing import Any
+
+import httpx2
+
+from api.errors import DetectError
+from tests.conftest import ROOT
+from tests.pictures import jpeg
+
+PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "gateway" / "grafana.json").read_text(encoding="utf-8"))
+
+
+def leaves(parent: type[DetectError]) -> list[type[DetectError]]:
+    return [leaf for child in parent.__subclasses__() for leaf in (leaves(child) or [child])]
+
+
+def families(client: httpx2.Client) -> set[str]:
+    """The gateway's own metrics, as Prometheus's queries name them."""
+    return set(re.findall(r"^# TYPE (detect_\w+)", client.get("/metrics").text, re.MULTILINE))
+
+
+def test_every_code_has_its_section_with_its_status_and_no_other_has_one() -> None:
+    sections = dict(re.findall(r"^### `([a-z-]+)`\n(\d{3})\.", PAGE, re.MULTILINE))
+    assert sections == {leaf.code: str(leaf.status) for leaf in leaves(DetectError)}
+    assert PAGE.count("\n### ") == len(sections)
+
+
+def test_every_metric_is_on_the_page_and_the_page_names_no_other(client: httpx2.Client) -> None:
+    assert set(re.findall(r"^\| `(detect_\w+)`", PAGE, re.MULTILINE)) == families(client)
+
+
+def test_the_dashboard_asks_for_metrics_and_labels_that_exist(client: httpx2.Client) -> None:
+    client.post("/detect", files={"image": jpeg()}).raise_for_status()
+    shown = client.get("/metrics").text
+    queries = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    for query in queries:
+        for name in re.findall(r"\bdetect_\w+", query):
+            assert re.search(rf"^# TYPE {name.removesuffix('_bucket')} ", shown, re.MULTILINE), query
+    grouped = {label for query in queries for by in re.findall(r"by \((.*?)\)", query) for label in by.split(", ")}
+    assert all(f"{label}=" in shown for label in grouped - {"code"})
+    assert 'route="/detect"' in shown, "which most queries ask for"
+
+
+def test_the_dashboard_shows_every_metric(client: httpx2.Client) -> None:
+    assert {name for name in families(client) if name not in json.dumps(DASHBOARD)} == set()
+
+
+def test_the_page_names_only_settings_that_exist() -> None:
+    settings = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    for page in ("operations.md", "security.md"):
+        named = set(re.findall(r"`(DETECT_[A-Z_]+)", (ROOT / "docs" / page).read_text(encoding="utf-8")))
+        assert named <= set(re.findall(r"`(DETECT_[A-Z_]+)`", settings)), page
+
+
+def test_every_test_that_the_security_page_names_exists() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    written = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)", page)
+    assert named
+    assert [name for name in named if f"def {name}" not in written] == []
+    modules = re.findall(r"`(tests/[\w/]+\.py)`", page) + [
+        name.replace(".", "/") + ".py" for name in re.findall(r"\b(tests\.bench\.\w+)", page)
+    ]
+    assert [name for name in modules if not (ROOT / name).is_file()] == []

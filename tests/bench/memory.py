@@ -1,0 +1,70 @@
+"""64 clients posting pictures of 40 megapixels without a pause: what the gateway holds in memory at most.
+
+    .venv-dev/bin/python -m tests.bench.memory [--seconds 30] [--clients 64]
+
+Exit code 1 where that is a gigabyte or more, or where somebody is answered with other than 200, 429, or 504.
+"""
+
+import argparse
+import asyncio
+import sys
+from itertools import cycle
+
+from tests.bench.report import judge, write
+from tests.bench.serving import Served, served
+from tests.bench.traffic import Asked, Traffic, closed, post, statuses
+from tests.pictures import encoded, scene
+
+MOST_MEGABYTES = 1000
+
+
+def pictures() -> list[bytes]:
+    """Requests with 40 megapixels in every make, some to be drawn on."""
+    image = scene(8000, 5000)
+    files = [
+        encoded(image, "JPEG", quality=90),
+        encoded(image, "JPEG", quality=90, progressive=True),
+        encoded(image.convert("CMYK"), "JPEG", quality=80, progressive=True),
+        encoded(image, "PNG", compress_level=1),
+        encoded(image.convert("RGBA"), "PNG", compress_level=1),
+        encoded(image, "WEBP", method=0),
+    ]
+    return [post(file, Accept=accept) for file in files for accept in ("application/json", "image/png")]
+
+
+async def crowd(gateway: Served, clients: int, seconds: float) -> bool:
+    """Measure, print, and say whether the promise holds."""
+    traffic, requests, peak = Traffic(gateway.url), cycle(pictures()), 0.0
+    at_rest = gateway.resident()["gateway"]
+
+    async def ask() -> Asked:
+        return await traffic.ask(next(requests))
+
+    crowd = asyncio.ensure_future(closed(ask, clients, seconds))
+    while not crowd.done():
+        peak = max(peak, gateway.resident()["gateway"])
+        await asyncio.sleep(0.05)
+    seen = statuses(await crowd)
+    traffic.close()
+    write(f"at rest {at_rest:.0f} MB, at most {peak:.0f} MB; statuses {seen}")
+    return judge(
+        {
+            f"at most {peak:.0f} MB, under {MOST_MEGABYTES}": peak < MOST_MEGABYTES,
+            "nothing else than 200, 429 and 504": set(seen) <= {200, 429, 504},
+            "some are answered, the others refused": {200, 429} <= set(seen),
+        }
+    )
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--clients", type=int, default=64)
+    chosen = parser.parse_args()
+    with served() as gateway:
+        return 0 if asyncio.run(crowd(gateway, chosen.clients, chosen.seconds)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
