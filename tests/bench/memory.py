@@ -32,9 +32,9 @@ def pictures() -> list[bytes]:
     return [post(file, Accept=accept) for file in files for accept in ("application/json", "image/png")]
 
 
-async def crowd(gateway: Served, clients: int, seconds: float) -> bool:
+async def crowd(gateway: Served, asked: list[bytes], clients: int, seconds: float) -> bool:
     """Measure, print, and say whether the promise holds."""
-    traffic, requests, peak = Traffic(gateway.url), cycle(pictures()), 0.0
+    traffic, requests, peak = Traffic(gateway.url), cycle(asked), 0.0
     at_rest = gateway.resident()["gateway"]
 
     async def ask() -> Asked:
@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=64)
     chosen = parser.parse_args()
     with served() as gateway:
-        return 0 if asyncio.run(crowd(gateway, chosen.clients, chosen.seconds)) else 1
+        return 0 if asyncio.run(crowd(gateway, pictures(), chosen.clients, chosen.seconds)) else 1
 
 
 if __name__ == "__main__":
