@@ -156,7 +156,7 @@ def test_the_embedded_endpoint_killed_under_load_is_503_then_back_and_mixes_up_n
             wait_for(lambda: requests.answers[-1][0] == 200, seconds=20)
             back = time.monotonic() - killed
             time.sleep(1)
-        assert back < 10
+        assert back < 15
         assert not requests.failures
         assert requests.statuses.keys() <= {200, 429, 503}
         assert requests.slowest < 10, "no request hangs"
