@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 import codec
+import copies
 import manifest
 import nms
 import picture
@@ -17,16 +18,18 @@ loaded = {}  # type: dict[str, Any]
 
 def model_fn(model_dir: str) -> Any:
     """Load and warm up the model of a directory; a second call is free, since the containers make two."""
-    if model_dir not in loaded:
-        about = manifest.read_manifest(model_dir)
-        if glob.glob(os.path.join(model_dir, "*.onnx")):
-            import onnx_engine
+    for known in loaded:
+        if copies.same_model(known, model_dir):
+            return loaded[known]
+    about = manifest.read_manifest(model_dir)
+    if glob.glob(os.path.join(model_dir, "*.onnx")):
+        import onnx_engine
 
-            loaded[model_dir] = onnx_engine.load(model_dir, about)
-        else:
-            import mxnet_engine
+        loaded[model_dir] = onnx_engine.load(model_dir, about)
+    else:
+        import mxnet_engine
 
-            loaded[model_dir] = mxnet_engine.load(model_dir, about)
+        loaded[model_dir] = mxnet_engine.load(model_dir, about)
     return loaded[model_dir]
 
 

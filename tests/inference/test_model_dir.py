@@ -1,6 +1,7 @@
 """Which model a directory holds, and what is said of it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,20 @@ def test_a_wrong_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_second_model_fn_is_free() -> None:
     assert inference.model_fn(str(BUNDLED)) is inference.model_fn(str(BUNDLED))
+
+
+def test_a_copy_of_a_model_is_not_loaded_again_and_other_weights_are(tmp_path: Path) -> None:
+    for name in ("copy", "other"):
+        (tmp_path / name).mkdir()
+        for file in ("model.json", "model.onnx"):
+            shutil.copyfile(BUNDLED / file, tmp_path / name / file)
+        (tmp_path / name / "MANIFEST").write_text("what a container adds")
+    (tmp_path / "other" / "model.json").write_text((BUNDLED / "model.json").read_text().replace("person-300", "other"))
+    first = inference.model_fn(str(tmp_path / "copy"))
+    shutil.copytree(tmp_path / "copy", tmp_path / "again")
+    assert inference.model_fn(str(tmp_path / "again")) is first
+    shutil.rmtree(tmp_path / "copy")
+    assert inference.model_fn(str(tmp_path / "other")).about["name"] == "other"
 
 
 @pytest.mark.parametrize(
