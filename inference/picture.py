@@ -161,7 +161,7 @@ def resize(picture: "Pixels", height: int, width: int) -> "Pixels":
 
 
 def mixed(pixels: Any, sources: Any, weights: Any, axis: int) -> Any:
-    """Make rows (axis 0) or columns (axis 1), float32, each out of four by their weights; both come as (4, new ones)."""
+    """Make rows (axis 0) or columns (axis 1), float32, each out of four; sources and weights come as (4, new ones)."""
     total = pixels.take(sources[0], axis) * weights[0]
     for tap in (1, 2, 3):
         total += pixels.take(sources[tap], axis) * weights[tap]
