@@ -73,14 +73,18 @@ def listen(options: argparse.Namespace) -> socket.socket:
 
 
 def serve(options: argparse.Namespace, listening: socket.socket) -> int:
-    """Run one process: load the model in a thread while /ping already answers 503."""
+    """Run one process: load the model in a thread while /ping already answers 503.
+
+    One of several takes no connection before it is loaded, since those that are would have answered.
+    """
     model = Model(options.model_dir, threads=max(2, usable_cores()), queue=options.queue)
     config = uvicorn.Config(
         create_app(model), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE
     )
     server = uvicorn.Server(config)
     loading = model.start(on_failure=lambda: setattr(server, "should_exit", True))
-    server.run(sockets=[listening])
+    if options.socket is None or loading.exception() is None:
+        server.run(sockets=[listening])
     return 1 if loading.done() and loading.exception() else 0
 
 

@@ -30,6 +30,15 @@ def input_fn(body, content_type): return float(body)
 def predict_fn(data, model): time.sleep(data); return data
 def output_fn(prediction, accept): return '{"slept": %s}' % prediction
 """
+ONE_LOADS_LONGER = """
+import os
+def model_fn(model_dir):
+    try:
+        os.mkdir(model_dir + "/first")
+    except FileExistsError:
+        time.sleep(5)
+        os.mkdir(model_dir + "/second")
+"""
 
 
 def test_no_answer_waits_for_its_head_to_be_acknowledged() -> None:
@@ -241,6 +250,14 @@ def gone(url: str, seconds: float) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_no_request_reaches_a_worker_that_still_loads(server: Server, slow_dir: Path) -> None:
+    (slow_dir / "code" / "inference.py").write_text(SLOW_HOOKS + ONE_LOADS_LONGER)
+    with server("--model-dir", str(slow_dir), "--workers", "2") as running:
+        running.wait_until_ready()
+        assert {running.post("0").status_code for _ in range(20)} == {200}
+        assert not (slow_dir / "second").exists()
 
 
 def test_a_worker_that_dies_is_replaced(server: Server, slow_dir: Path) -> None:
