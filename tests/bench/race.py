@@ -22,12 +22,12 @@ class Subject(NamedTuple):
     python: Path = Path(sys.executable)
 
 
-def race(subjects: dict[str, Subject], request: Path) -> dict[str, float]:
+def race(subjects: dict[str, Subject], request: Path, rounds: int = ROUNDS) -> dict[str, float]:
     """The median milliseconds of each, over rounds in which each has its turn."""
     with ExitStack() as stack:
         processes = {name: stack.enter_context(start(subject, request)) for name, subject in subjects.items()}
         taken: dict[str, list[float]] = {name: [] for name in subjects}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name, process in processes.items():
                 taken[name] += turn(process)
     return {name: statistics.median(times) for name, times in taken.items()}
