@@ -116,10 +116,9 @@ def parity(report: str) -> tuple[str, Promises]:
 def precision(annotations: Path, calibration: Path, folder: Path) -> tuple[str, Promises]:
     """What the bundled detector finds on each engine, in photographs."""
     about = json.loads((BUNDLED / "model.json").read_text())
-    weights: list[str | Path] = [about["network"], "--params", next(BUNDLED.glob("*.params"))]
-    seen = ["--labels", *about["labels"], "--input-size", str(about["input_size"])]
-    options = ["--calibration", calibration, "--coco", annotations, "--out", folder / "bundled"]
-    report = mxnet(INFERENCE / "export.py", *weights, *seen, *options)
+    weights = (about["network"], "--params", next(BUNDLED.glob("*.params")), "--labels", *about["labels"])
+    options = ("--input-size", str(about["input_size"]), "--calibration", calibration, "--coco", annotations)
+    report = mxnet(INFERENCE / "export.py", *weights, *options, "--out", folder / "bundled")
     found = {name: float(values[2]) for name, values in cells(report).items()}
     lost = {name: found["MXNet"] - found[name] for name in ("model.onnx", "model.int8.onnx")}
     return report, {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.inference.running import (
     BUNDLED,
@@ -18,6 +19,8 @@ from tests.inference.running import (
     start_server,
 )
 
+settings.register_profile("unhurried", deadline=None)  # on a busy machine any example may take long
+settings.load_profile("unhurried")
 sys.path.insert(0, str(INFERENCE))  # the hooks import one another flat, as in the container
 
 

@@ -1,6 +1,7 @@
 """Which model a directory holds, and what is said of it."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import cores
 import inference
 import manifest
+import onnx_engine
 from errors import ModelNotUsable
 from tests.inference.running import BUNDLED
 
@@ -82,3 +84,23 @@ def test_the_containers_quota_is_read(tmp_path: Path, files: dict[str, str], exp
 def test_there_is_always_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cores, "cpu_quota", lambda: 0.5)
     assert cores.usable_cores() == 1
+
+
+def test_the_engine_asks_for_the_cores_that_the_container_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(cores, "cpu_quota", lambda: 3.5)
+    assert onnx_engine.settings()["INFERENCE_NUM_THREADS"] == 3
+    monkeypatch.setenv("DETECT_THREADS", "5")
+    assert onnx_engine.settings()["INFERENCE_NUM_THREADS"] == 5
+
+
+def test_a_network_keeps_to_its_threads_and_to_float32_whatever_the_processor_prefers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """OpenVINO takes bfloat16 by itself where the processor has it."""
+    monkeypatch.setattr(cores, "cpu_quota", lambda: 1.9)
+    detector = onnx_engine.load(str(BUNDLED), manifest.read_manifest(str(BUNDLED)))
+    (network,) = detector._networks.values()
+    compiled = network.get_compiled_model()
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"

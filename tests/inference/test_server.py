@@ -18,6 +18,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from cores import usable_cores
 from tests.inference.bad_requests import Bad, bad_requests
 from tests.inference.running import BUNDLED, INFERENCE, Running, drawn_picture, encoded, request_of
 
@@ -258,6 +259,14 @@ def test_no_request_reaches_a_worker_that_still_loads(server: Server, slow_dir: 
         running.wait_until_ready()
         assert {running.post("0").status_code for _ in range(20)} == {200}
         assert not (slow_dir / "second").exists()
+
+
+def test_each_worker_gets_its_share_of_the_cores(server: Server, slow_dir: Path) -> None:
+    hooks = SLOW_HOOKS + "import os\ndef output_fn(prediction, accept): return os.environ['DETECT_THREADS']\n"
+    (slow_dir / "code" / "inference.py").write_text(hooks)
+    with server("--model-dir", str(slow_dir), "--workers", "2") as running:
+        running.wait_until_ready()
+        assert running.post("0").text == str(max(1, usable_cores() // 2))
 
 
 def test_a_worker_that_dies_is_replaced(server: Server, slow_dir: Path) -> None:
