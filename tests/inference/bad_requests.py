@@ -28,10 +28,7 @@ def bad_requests() -> list[Bad]:
     good, photo = encoded(drawn_picture(1)), encoded(drawn_picture(2), "JPEG")
     return [
         *(Bad(name, body, 400) for name, body in broken_bodies(good)),
-        *(
-            Bad(f"short {short!r}", json_of(good, short=short), 400)
-            for short in ("224", 0, -5, 1e9, 10**9, 1.5, True, None)
-        ),
+        *(Bad(f"short {short!r}", json_of(good, short=short), 400) for short in SHORTS),
         Bad("short NaN", json_of(good, short=float("nan")), 400),
         Bad("half a JPEG", picture(photo[: len(photo) // 2]), 422),
         Bad("100 bytes of a JPEG", picture(photo[:100]), 422),
