@@ -43,7 +43,8 @@ class Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
 def quantize(source: Path, target: Path, files: list[Path], size: int) -> None:
     """Write the network with its convolutions in int8, weights per channel, ranges from these pictures at size x size.
 
-    Integers only where the time goes: decoding boxes from int8 would cost precision and win nothing.
+    Integers only where the time goes: decoding boxes from int8 would cost precision and win nothing. Convolutions take
+    integers and give none: what the next one takes is rounded once, behind the activation; scores and boxes never are.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # the quantizer tells of every picture
         quantization.quantize_static(
@@ -56,8 +57,12 @@ def quantize(source: Path, target: Path, files: list[Path], size: int) -> None:
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.Percentile,
-            # Despite its name the stride is for every method: one picture's tensors in memory at a time, not all.
-            extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": 1},
+            extra_options={
+                "CalibPercentile": PERCENTILE,
+                # Despite its name the stride is for every method: one picture's tensors in memory at a time, not all.
+                "CalibStridedMinMax": 1,
+                "OpTypesToExcludeOutputQuantization": ["Conv"],
+            },
         )
 
 

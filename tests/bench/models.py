@@ -3,6 +3,7 @@
 Time does not depend on the weights, but for the candidates that reach non-maximum suppression: here all 400.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from tests.inference.running import INFERENCE, MXNET_PYTHON, drawn_picture, enco
 
 NETWORK, SIZE = "ssd_512_mobilenet1.0_custom", 512
 CALIBRATION = 16  # drawn pictures, which is enough where nobody looks at what is found
+RANDOM_WEIGHTS = Path(__file__).parents[1] / "inference" / "random_weights.py"
 FILES = {
     "mxnet": ("model-symbol.json", "model-0000.params"),
     "fp32": ("model.onnx",),
@@ -21,11 +23,18 @@ FILES = {
 
 def model_dirs() -> dict[str, Path]:
     """The folders to serve from, made once: `mxnet`, `fp32` and `int8`, with the same weights."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "detect-gateway" / "bench"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    home = cache / "detect-gateway" / f"bench-{makers()}"
     if not (home / "parity.md").exists():
         shutil.rmtree(home, ignore_errors=True)
         make(home)
     return {engine: home / engine for engine in FILES}
+
+
+def makers() -> str:
+    """A digest of the code that makes the models, so that those of older code are not measured."""
+    files = [INFERENCE / f"{name}.py" for name in ("convert", "export", "onnx_graph", "quantize")]
+    return hashlib.sha1(b"".join(file.read_bytes() for file in [*files, RANDOM_WEIGHTS])).hexdigest()[:8]
 
 
 def make(home: Path) -> None:
@@ -34,8 +43,7 @@ def make(home: Path) -> None:
     pictures.mkdir(parents=True)
     for seed in range(CALIBRATION):
         (pictures / f"{seed}.png").write_bytes(encoded(drawn_picture(seed, SIZE, SIZE)))
-    script = Path(__file__).parents[1] / "inference" / "random_weights.py"
-    mxnet(script, NETWORK, home / "random.params", "person")
+    mxnet(RANDOM_WEIGHTS, NETWORK, home / "random.params", "person")
     report = mxnet(
         INFERENCE / "export.py", NETWORK, "--params", home / "random.params", "--out", whole, "--calibration", pictures
     )
