@@ -72,9 +72,19 @@ async def ask(
 
 async def _answer(client: AsyncClient, file: Path, question: Question) -> Answer:
     try:
-        return await client.detect(file, **question.query)
+        return await client.detect(file.read_bytes(), **question.query)
     except GatewayError as error:
         return error.problem
+    except OSError as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: OSError) -> Problem:
+    """A file's own problem, as if the gateway had told it; no status of HTTP's is meant."""
+    said = {"title": "The file cannot be read", "detail": error.strerror or type(error).__name__, "status": 0}
+    return Problem.model_validate(
+        {**said, "type": "about:blank", "instance": "", "code": "unreadable-file", "retryable": False, "request_id": ""}
+    )
 
 
 @asynccontextmanager
