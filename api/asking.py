@@ -2,6 +2,7 @@
 
 import asyncio
 import glob
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ async def _gateway(settings: Settings, question: Question) -> AsyncIterator[Asyn
         return
     from api.here import gateway_here  # a second of imports that asking a running gateway does not need
 
+    os.environ.setdefault("DETECT_LOG_LEVEL", "warning")  # its endpoint tells nothing but what goes wrong
     with gateway_here(settings) as transport:
         async with AsyncClient("http://here", transport=transport) as client:
             yield client

@@ -51,8 +51,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_without_a_url_the_detector_runs_here() -> None:
-    answer = json.loads(run("detect", HOPPER, "--json").stdout)
-    assert answer["detections"][0]["label"] == "person"
+    ended = run("detect", HOPPER, "--json")
+    assert json.loads(ended.stdout)["detections"][0]["label"] == "person"
+    assert ended.stderr == ""
 
 
 def test_a_running_gateway_is_asked_and_gives_the_same_boxes(served: Served) -> None:
