@@ -9,34 +9,36 @@ from tests.conftest import ROOT
 
 PINNED = re.compile(r"^([a-z0-9][\w.-]*)(?:\[.*?\])?==(\S+)", re.MULTILINE | re.IGNORECASE)
 MAKE = """
-source scripts/environment
 environment .venv empty.lock "$(need_python)"
 .venv/bin/python -c 'import sys; print(sys.prefix)'
 """
+STAMP = 'stamp empty.lock "$(need_python)"'
 
 
 def pins(lock: str) -> set[tuple[str, str]]:
     return set(PINNED.findall((ROOT / "requirements" / f"{lock}.lock").read_text()))
 
 
-def make(checkout: Path) -> subprocess.CompletedProcess[str]:
-    command = ["bash", "-euo", "pipefail", "-c", MAKE]
+def environment(checkout: Path, lines: str) -> subprocess.CompletedProcess[str]:
+    """Runs lines that use scripts/environment."""
+    command = ["bash", "-euo", "pipefail", "-c", f"source scripts/environment\n{lines}"]
     return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
 
 
-def test_an_environment_is_made_once_and_again_when_its_lock_file_changes(tmp_path: Path) -> None:
+def test_an_environment_is_made_once_and_is_out_of_date_when_its_lock_file_changes(tmp_path: Path) -> None:
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     (tmp_path / "pyproject.toml").symlink_to(ROOT / "pyproject.toml")
     (tmp_path / "empty.lock").write_text("# nothing, so that no index is asked\n")
-    first = make(tmp_path)
+    first = environment(tmp_path, MAKE)
     assert first.stdout.strip() == str(tmp_path / ".venv")
     assert "Installing empty.lock" in first.stderr
     (tmp_path / ".venv" / "kept").touch()
-    assert make(tmp_path).stderr == ""
+    assert environment(tmp_path, MAKE).stderr == ""
     assert (tmp_path / ".venv" / "kept").exists()
+    mark = (tmp_path / ".venv" / "installed").read_text()
+    assert environment(tmp_path, STAMP).stdout == mark
     (tmp_path / "empty.lock").write_text("# still nothing\n")
-    assert "Installing empty.lock" in make(tmp_path).stderr
-    assert not (tmp_path / ".venv" / "kept").exists()
+    assert environment(tmp_path, STAMP).stdout != mark
 
 
 def test_what_scripts_run_installs_is_a_part_of_what_the_tests_run_with() -> None:
