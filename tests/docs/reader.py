@@ -95,6 +95,7 @@ class Reader:
 
     def run(self, command: list[str]) -> Ended:
         """Run to the end, at a terminal where somebody says yes to whatever is asked."""
+        self.assume(command[-1])
         somebody, terminal = pty.openpty()
         os.write(somebody, b"y\n")
         ended = subprocess.run(
@@ -119,7 +120,6 @@ class Reader:
         text = re.sub(r"\bACCOUNT\b", ACCOUNT, re.sub(r"\bREGION\b", REGION, text))
         text = re.sub(r"([\w:]+)…", lambda begun: re.findall(rf"{begun[1]}\S+", self.said)[-1], text)
         text = re.sub(r"(detect-deploy (?!cost)\w+)", rf"\1 {shlex.join(FAST)}", text)
-        self.assume(text)
         return text.replace("/tmp/", f"{self.folder}/")
 
     def assume(self, text: str) -> None:

@@ -28,10 +28,10 @@ def numbers(shown: str, answer: str) -> list[str] | None:
 
 
 def agrees(shown: str, answer: str) -> bool:
-    """Whether the answer is the one that is shown; other processors round otherwise, so not to the last digit."""
+    """Whether the answer is the one that is shown; other processors round otherwise, in int8 above all."""
     found, said = numbers(shown, answer), re.findall(NUMBER, _words(shown))
     return found is not None and [float(one) for one in found] == pytest.approx(
-        [float(one) for one in said], rel=0.02, abs=0.02
+        [float(one) for one in said], rel=0.05, abs=0.05
     )
 
 
