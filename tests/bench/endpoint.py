@@ -1,6 +1,6 @@
 """How the endpoint serves over HTTP: prints tables of docs/engine.md and says whether each promise held.
 
-    .venv-dev/bin/python -m tests.bench.endpoint [--write docs/engine.md]
+    .venv-dev/bin/python -m tests.bench.endpoint [--only TABLE…] [--write docs/engine.md]
 
 Wants scripts/test, and scripts/conformance for stack A, to have made their environments, and a machine that does
 nothing else.

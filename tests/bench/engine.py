@@ -1,6 +1,7 @@
 """How fast the engine is, and how true: prints tables of docs/engine.md and says whether each promise held.
 
-    .venv-dev/bin/python -m tests.bench.engine [--write docs/engine.md] [--coco FILE --calibration FOLDER]
+    .venv-dev/bin/python -m tests.bench.engine [--only TABLE…] [--write docs/engine.md]
+                                               [--coco FILE --calibration FOLDER]
 
 Wants scripts/test to have made its environments, and a machine that does nothing else. The table `precision` is of the
 bundled detector and wants annotations in COCO's format (`FILE`, pictures in `images/` beside it) and pictures to

@@ -53,3 +53,10 @@ def test_the_parity_report_is_read_as_it_is_written() -> None:
     assert engine.parity(report)[1] == {
         "fp32 differs from MXNet by 0.00200 in a score and 0.100 pixels, under 0.001 and 0.5": False
     }
+
+
+def test_the_exports_that_the_pages_show_have_options_that_exist() -> None:
+    known = set(re.findall(r'"(--[a-z-]+)"', (INFERENCE / "export.py").read_text()))
+    for page in ROOT.glob("docs/*.md"):
+        for command in re.findall(r"inference/export\.py .*", page.read_text()):
+            assert set(re.findall(r"--[a-z-]+", command)) <= known, page.name
