@@ -1,13 +1,11 @@
-"""What comes in: odd and damaged pictures, files built to keep a decoder busy, colours, bodies, memory."""
+"""What comes in: files built to keep a decoder busy, colours, bodies, memory."""
 
 import io
 import socket
 import struct
 import threading
 import time
-import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -21,63 +19,11 @@ from api.load import Held, Memory
 from api.picture import admit, canvas
 from tests.api.conftest import Start
 from tests.api.test_errors import problem, wait_for
-from tests.mutations import good_pictures, mutations
+from tests.hostile import after_start_of_jpeg, before_data_of_png, chunk, segment
 from tests.pictures import encoded, jpeg, pixel, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 FORMATS = "jpeg,png,webp,gif,bmp,tiff"
-# Pillow warns where metadata beside good pixels is damaged; only tests turn warnings into errors.
-tolerant = pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
-
-
-def answered(client: httpx2.Client, data: bytes) -> int:
-    """The status of one upload, after a look at how long it took."""
-    started = time.monotonic()
-    response = client.post("/detect", content=data, headers={"Content-Type": "application/octet-stream"})
-    assert time.monotonic() - started < 2
-    return response.status_code
-
-
-@tolerant
-def test_every_odd_picture_is_answered_with_200_415_or_422(start: Start, shared: Path) -> None:
-    client = start(formats=FORMATS)
-    files = sorted(path for path in (shared / "pictures" / "odd").rglob("*") if path.is_file())
-    assert len(files) > 800
-    strange = {}
-    for path in files:
-        data = path.read_bytes()
-        if (status := answered(client, data)) not in ({200, 415, 422} if data else {400}):
-            strange[path.name] = status
-    assert not strange
-    assert answered(client, jpeg()) == 200
-
-
-@tolerant
-def test_mutations_of_good_pictures_are_answered_with_200_415_or_422(start: Start) -> None:
-    client = start(formats=FORMATS)
-    seen: dict[int, int] = {}
-    for data in mutations(600, seed=5):
-        status = answered(client, data or b"?")
-        seen[status] = seen.get(status, 0) + 1
-    assert seen.keys() == {200, 415, 422}
-    assert [answered(client, data) for data in good_pictures()] == [200] * len(good_pictures())
-
-
-def segment(code: int, payload: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, code, len(payload) + 2) + payload
-
-
-def chunk(kind: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
-
-
-def after_start_of_jpeg(padding: bytes) -> bytes:
-    return jpeg()[:2] + padding + jpeg()[2:]
-
-
-def before_data_of_png(padding: bytes) -> bytes:
-    png = encoded(scene(), "PNG")
-    return png[:33] + padding + png[33:]
 
 
 def scans(count: int) -> bytes:
