@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from api.anatomy import MOST_CHUNKS, MOST_SEGMENTS
+from api.detect import IN_LINE
 from api.drawing import annotate
 from api.errors import Overloaded
 from api.fit import FITS
@@ -117,6 +118,53 @@ def test_memory_is_given_in_turn_and_never_more_than_there_is() -> None:
     for thread in threads:
         thread.join(5)
     assert (used[0], peak[0] <= 100) == (0, True)
+
+
+def test_whoever_wants_much_memory_is_not_overtaken_for_ever() -> None:
+    memory, order = Memory(100), list[int]()
+
+    def work(wanted: int) -> None:
+        with memory.taken(wanted):
+            order.append(wanted)
+
+    with memory.taken(60):
+        threads = [threading.Thread(target=work, args=(wanted,)) for wanted in (100, 10)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.2)
+    for thread in threads:
+        thread.join(5)
+    assert order == [100, 10]
+
+
+def post_meanwhile(client: httpx2.Client, data: bytes, count: int) -> tuple[list[int], list[threading.Thread]]:
+    """So many posts from threads of their own; the statuses come as they are answered."""
+    statuses: list[int] = []
+    threads = [threading.Thread(target=lambda: statuses.append(answer_later(client, data))) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return statuses, threads
+
+
+def test_what_does_not_fit_into_the_line_for_memory_is_429_at_once_and_bad_pictures_wait_for_nobody(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, begun, decode = threading.Event(), list[int](), canvas
+    monkeypatch.setattr("api.picture.canvas", lambda *given: (begun.__iadd__([1]), go_on.wait(20), decode(*given))[2])
+    client = start(decode_bytes=1024 * 1024, decodes=1)
+    statuses, threads = post_meanwhile(client, jpeg(), IN_LINE)
+    wait_for(lambda: b'detect_waiting{place="decode"} 3.0' in client.get("/metrics").content)
+    started = time.monotonic()
+    refused = client.post("/detect", content=jpeg(), headers={"Content-Type": "image/jpeg"})
+    assert refused.headers["Retry-After"] == "1"
+    problem(refused, 429, "overloaded")
+    assert [answer_later(client, data) for data in (b"GIF89a", jpeg()[:300])] == [415, 422]
+    assert time.monotonic() - started < 2
+    assert len(begun) == 1
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert [*statuses, answer_later(client, jpeg())] == [200] * (IN_LINE + 1)
 
 
 def test_held_bytes_are_counted_off_again() -> None:
