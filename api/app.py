@@ -22,7 +22,7 @@ from api.errors import install_handlers
 from api.guard import Uploads
 from api.headers import SecurityHeaders
 from api.keys import Keys
-from api.load import Held
+from api.load import Held, give_memory_back
 from api.logs import configure
 from api.metrics import Metrics
 from api.rates import Rates
@@ -97,6 +97,7 @@ def _rates(settings: Settings) -> Rates:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    give_memory_back()
     stop_softly(app, app.state.settings.drain_seconds)
     yield
     app.state.detector.close()

@@ -11,7 +11,7 @@ from api import picture as pictures
 from api.endpoint import Endpoint
 from api.errors import DeadlineExceeded, DetectError, EndpointAnswerInvalid, InvalidParameter
 from api.fit import FITS, Corners, Fit
-from api.load import Load, Memory, Pool, Spent
+from api.load import Line, Load, Memory, Pool, Spent
 from api.metrics import Metrics
 from api.picture import Picture
 from api.schema import (
@@ -29,6 +29,9 @@ from api.settings import Settings
 from api.wire import Call
 
 T = TypeVar("T")
+
+HEADS = 2  # threads that read pictures' headers, so that nobody waits behind large pictures to be refused
+IN_LINE = 4  # times the memory for decoding that may have it or wait for it: a batch has four pictures at once
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Detector:
     def __init__(self, settings: Settings, endpoint: Endpoint, metrics: Metrics) -> None:
         self.settings, self.endpoint, self.model, self.metrics = settings, endpoint, settings.model, metrics
         self.load = Load(settings.endpoint_calls + settings.waiting_calls)
-        self._memory = Memory(settings.decode_bytes)
+        self._memory, self._line = Memory(settings.decode_bytes), Line(IN_LINE * settings.decode_bytes)
+        self._heads = Pool("head", HEADS, settings.waiting_decodes)
         self._decodes = Pool("decode", settings.decodes, settings.waiting_decodes, metrics.waiting.labels("decode").set)
         self._calls = Pool(
             "endpoint", settings.endpoint_calls, settings.waiting_calls, metrics.waiting.labels("endpoint").set
@@ -71,11 +75,14 @@ class Detector:
         Raises Overloaded, DeadlineExceeded.
         """
         async with _deadline(found.ends_at):
-            return await self._decodes.run(lambda: self._drawn(found, drawing))
+            with self._line.place(self._reckon(found.picture)):
+                return await self._decodes.run(lambda: self._drawn(found, drawing))
 
     async def _find(self, upload: bytes, wanted: Parameters, call: Call) -> Found:
         clock = Clock()
-        picture, fit, canvas = await self._decodes.run(clock.timed("decode", lambda: self._canvas(upload)))
+        picture = await self._heads.run(clock.timed("decode", lambda: self._admit(upload)))
+        with self._line.place(self._reckon(picture, self.model.input_size)):
+            fit, canvas = await self._decodes.run(clock.timed("decode", lambda: self._canvas(picture)))
         answer = await self._calls.run(clock.timed("inference", lambda: self._ask(canvas, call)), call.abandon)
         self.load.learn(clock.spent)
         self.metrics.detected(clock.spent, picture.width * picture.height)
@@ -85,6 +92,7 @@ class Detector:
 
     def close(self) -> None:
         """Stop the threads."""
+        self._heads.close()
         self._decodes.close()
         self._calls.close()
 
@@ -93,12 +101,19 @@ class Detector:
             names = ", ".join(sorted(unknown))
             raise InvalidParameter(f"The model does not know the label {names}; GET /model lists those it knows.")
 
-    def _canvas(self, upload: bytes) -> tuple[Picture, Fit, bytes]:
-        settings, size = self.settings, self.model.input_size
-        picture = pictures.admit(upload, settings.formats, settings.max_pixels, settings.max_side)
+    def _admit(self, upload: bytes) -> Picture:
+        settings = self.settings
+        return pictures.admit(upload, settings.formats, settings.max_pixels, settings.max_side)
+
+    def _canvas(self, picture: Picture) -> tuple[Fit, bytes]:
+        size = self.model.input_size
         fit = FITS[self.model.fit](picture.width, picture.height, size)
-        with self._memory.taken(picture.weight(size)):
-            return picture, fit, pictures.canvas(picture, fit, size, settings.canvas_format)
+        with self._memory.taken(self._reckon(picture, size)):
+            return fit, pictures.canvas(picture, fit, size, self.settings.canvas_format)
+
+    def _reckon(self, picture: Picture, size: int | None = None) -> int:
+        """Bytes that decoding takes, or all there are where it would take more."""
+        return min(picture.weight(size), self.settings.decode_bytes)
 
     def _ask(self, canvas: bytes, call: Call) -> EndpointAnswer:
         failure = None
@@ -111,7 +126,7 @@ class Detector:
             self.metrics.called(failure, self.endpoint.breaker_state)
 
     def _drawn(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
-        with self._memory.taken(found.picture.weight()):
+        with self._memory.taken(self._reckon(found.picture)):
             return drawing(found)
 
     def _native(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from PIL import Image, ImageCms, ImageFile
 
-from api.anatomy import busywork, scanned
+from api.anatomy import busywork, interleaved, scanned
 from api.errors import PictureTooLarge, UndecodablePicture, UnsupportedPictureFormat
 from api.fit import Fit
 from api.formats import recognise
@@ -32,7 +32,10 @@ OPTIONS: dict[str, dict[str, int]] = {
 # Measured at 40 megapixels with tests/bench/decode_memory.py: libwebp keeps two canvases beside ours.
 BYTES_PER_PIXEL = {"webp": 17}
 MOST_PROFILE_BYTES = 4 * 1024 * 1024
-AVERAGED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
+MOST_TILE = 2048 * 2048  # pixels of a TIFF's tile, which is unpacked whole however small the picture is
+TILE_WIDTH, TILE_LENGTH = 322, 323
+AVERAGED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16", "I"}
+SEE_THROUGH = {"1", "L", "P", "RGB"}  # modes that may name a colour that is none
 PROFILED = {"L", "RGB", "CMYK"}
 ORIENTATION = 0x0112
 UPRIGHT: dict[int, Image.Transpose] = {
@@ -52,7 +55,7 @@ PAD_GREY = (124, 116, 104)  # the mean colour that the models were trained aroun
 class Picture:
     """An admitted upload: its bytes, its format, its upright size in pixels, and its EXIF orientation (1 to 8).
 
-    `progressive` is a JPEG that is decoded whole whatever size is wanted of it.
+    `buffered` is a JPEG of several scans, of which a decoder keeps all coefficients whatever size is wanted of it.
     """
 
     data: bytes
@@ -60,12 +63,12 @@ class Picture:
     width: int
     height: int
     orientation: int
-    progressive: bool = False
+    buffered: bool = False
 
     def weight(self, size: int | None = None) -> int:
         """Most bytes that decoding takes, for a canvas of this size or (None) for the whole picture."""
         whole = self.width * self.height * BYTES_PER_PIXEL.get(self.format, 12)
-        drafted = self.format == "jpeg" and not self.progressive and size and min(self.width, self.height) >= 2 * size
+        drafted = self.format == "jpeg" and not self.buffered and size and min(self.width, self.height) >= 2 * size
         return whole // 4 if drafted else whole
 
 
@@ -84,12 +87,14 @@ def admit(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: int)
         if width * height > max_pixels or max(width, height) > max_side:
             limits = f"at most {max_pixels} pixels and {max_side} a side are taken"
             raise PictureTooLarge(f"The picture is {width}×{height} pixels; {limits}.", width=width, height=height)
-        orientation, progressive = _orientation(image, kind.name), "progressive" in image.info
+        if _tile(image) > max(MOST_TILE, width * height):
+            raise UndecodablePicture("The TIFF's tiles are larger than the picture needs.")
+        orientation, buffered = _orientation(image, kind.name), _buffered(image, data)
     if scanned(kind.name, data, width * height):
         raise UndecodablePicture("The JPEG has more scans than a picture needs.")
     if orientation in LYING:
         width, height = height, width
-    return Picture(data, kind.name, width, height, orientation, progressive)
+    return Picture(data, kind.name, width, height, orientation, buffered)
 
 
 def canvas(picture: Picture, fit: Fit, size: int, encoding: Literal["jpeg", "png"]) -> bytes:
@@ -115,7 +120,8 @@ def upright(picture: Picture) -> Image.Image:
 
 
 def encoded(image: Image.Image, encoding: Literal["jpeg", "png", "webp"]) -> bytes:
-    """The picture's bytes."""
+    """The picture's bytes, and nothing else: comments and profiles that came with the upload end here."""
+    image.info = {}
     out = io.BytesIO()
     image.save(out, encoding.upper(), **OPTIONS[encoding])
     return out.getvalue()
@@ -143,6 +149,17 @@ def _orientation(image: Image.Image, format: str) -> int:
     return found if found in UPRIGHT else 1
 
 
+def _buffered(image: Image.Image, data: bytes) -> bool:
+    layers: int | None = getattr(image, "layers", None)  # JPEGs have it
+    return layers is not None and ("progressive" in image.info or not interleaved(data, layers))
+
+
+def _tile(image: Image.Image) -> int:
+    tags = getattr(image, "tag_v2", {})
+    width, length = tags.get(TILE_WIDTH, 0), tags.get(TILE_LENGTH, 0)
+    return width * length if isinstance(width, int) and isinstance(length, int) else 0
+
+
 def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Decoded and resized; a large JPEG is decoded at reduced scale, to no less than twice the size.
 
@@ -154,12 +171,14 @@ def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Decoded, in a mode whose channels can be averaged: L, LA, RGB, RGBA, CMYK or 16-bit grey."""
+    """Decoded, in a mode whose channels can be averaged: L, LA, RGB, RGBA, CMYK or 16-bit grey (I;16, I)."""
     image.load()
     if isinstance(image, ImageFile.ImageFile) and image.fp:
         image.fp.close()  # libwebp's pixels lie there a second time
-    if image.mode == "P" and image.has_transparency_data:
+    if image.mode in SEE_THROUGH and image.has_transparency_data:
         return image.convert("RGBA")
+    if image.mode.startswith("I;"):
+        return image if image.mode == "I;16" else image.convert("I")
     return image if image.mode in AVERAGED else image.convert("RGB")
 
 

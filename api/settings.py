@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         description="Most memory that decoding takes at once, judged from the headers; who needs more waits.",
     )
     held_bytes: int = Field(
-        128 * 1024 * 1024,
+        96 * 1024 * 1024,
         ge=1024,
         description="Most bytes of uploads and large answers that a process holds at once; beyond that 429.",
     )

@@ -1,19 +1,18 @@
-"""What comes in: odd and damaged pictures, files built to keep a decoder busy, colours, bodies, memory."""
+"""What comes in: files built to keep a decoder busy, colours, bodies, memory."""
 
 import io
 import socket
 import struct
 import threading
 import time
-import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx2
 import pytest
 from PIL import Image, ImageCms
 
 from api.anatomy import MOST_CHUNKS, MOST_SEGMENTS
+from api.detect import IN_LINE
 from api.drawing import annotate
 from api.errors import Overloaded
 from api.fit import FITS
@@ -21,63 +20,11 @@ from api.load import Held, Memory
 from api.picture import admit, canvas
 from tests.api.conftest import Start
 from tests.api.test_errors import problem, wait_for
-from tests.mutations import good_pictures, mutations
+from tests.hostile import after_start_of_jpeg, before_data_of_png, chunk, segment
 from tests.pictures import encoded, jpeg, pixel, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 FORMATS = "jpeg,png,webp,gif,bmp,tiff"
-# Pillow warns where metadata beside good pixels is damaged; only tests turn warnings into errors.
-tolerant = pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
-
-
-def answered(client: httpx2.Client, data: bytes) -> int:
-    """The status of one upload, after a look at how long it took."""
-    started = time.monotonic()
-    response = client.post("/detect", content=data, headers={"Content-Type": "application/octet-stream"})
-    assert time.monotonic() - started < 2
-    return response.status_code
-
-
-@tolerant
-def test_every_odd_picture_is_answered_with_200_415_or_422(start: Start, shared: Path) -> None:
-    client = start(formats=FORMATS)
-    files = sorted(path for path in (shared / "pictures" / "odd").rglob("*") if path.is_file())
-    assert len(files) > 800
-    strange = {}
-    for path in files:
-        data = path.read_bytes()
-        if (status := answered(client, data)) not in ({200, 415, 422} if data else {400}):
-            strange[path.name] = status
-    assert not strange
-    assert answered(client, jpeg()) == 200
-
-
-@tolerant
-def test_mutations_of_good_pictures_are_answered_with_200_415_or_422(start: Start) -> None:
-    client = start(formats=FORMATS)
-    seen: dict[int, int] = {}
-    for data in mutations(600, seed=5):
-        status = answered(client, data or b"?")
-        seen[status] = seen.get(status, 0) + 1
-    assert seen.keys() == {200, 415, 422}
-    assert [answered(client, data) for data in good_pictures()] == [200] * len(good_pictures())
-
-
-def segment(code: int, payload: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, code, len(payload) + 2) + payload
-
-
-def chunk(kind: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
-
-
-def after_start_of_jpeg(padding: bytes) -> bytes:
-    return jpeg()[:2] + padding + jpeg()[2:]
-
-
-def before_data_of_png(padding: bytes) -> bytes:
-    png = encoded(scene(), "PNG")
-    return png[:33] + padding + png[33:]
 
 
 def scans(count: int) -> bytes:
@@ -171,6 +118,53 @@ def test_memory_is_given_in_turn_and_never_more_than_there_is() -> None:
     for thread in threads:
         thread.join(5)
     assert (used[0], peak[0] <= 100) == (0, True)
+
+
+def test_whoever_wants_much_memory_is_not_overtaken_for_ever() -> None:
+    memory, order = Memory(100), list[int]()
+
+    def work(wanted: int) -> None:
+        with memory.taken(wanted):
+            order.append(wanted)
+
+    with memory.taken(60):
+        threads = [threading.Thread(target=work, args=(wanted,)) for wanted in (100, 10)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.2)
+    for thread in threads:
+        thread.join(5)
+    assert order == [100, 10]
+
+
+def post_meanwhile(client: httpx2.Client, data: bytes, count: int) -> tuple[list[int], list[threading.Thread]]:
+    """So many posts from threads of their own; the statuses come as they are answered."""
+    statuses: list[int] = []
+    threads = [threading.Thread(target=lambda: statuses.append(answer_later(client, data))) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return statuses, threads
+
+
+def test_what_does_not_fit_into_the_line_for_memory_is_429_at_once_and_bad_pictures_wait_for_nobody(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, begun, decode = threading.Event(), list[int](), canvas
+    monkeypatch.setattr("api.picture.canvas", lambda *given: (begun.__iadd__([1]), go_on.wait(20), decode(*given))[2])
+    client = start(decode_bytes=1024 * 1024, decodes=1)
+    statuses, threads = post_meanwhile(client, jpeg(), IN_LINE)
+    wait_for(lambda: b'detect_waiting{place="decode"} 3.0' in client.get("/metrics").content)
+    started = time.monotonic()
+    refused = client.post("/detect", content=jpeg(), headers={"Content-Type": "image/jpeg"})
+    assert refused.headers["Retry-After"] == "1"
+    problem(refused, 429, "overloaded")
+    assert [answer_later(client, data) for data in (b"GIF89a", jpeg()[:300])] == [415, 422]
+    assert time.monotonic() - started < 2
+    assert len(begun) == 1
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert [*statuses, answer_later(client, jpeg())] == [200] * (IN_LINE + 1)
 
 
 def test_held_bytes_are_counted_off_again() -> None:

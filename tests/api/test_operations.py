@@ -2,11 +2,16 @@
 
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 
 import httpx2
 
 from api.errors import DetectError
+from tests.bench.report import Outcome
+from tests.bench.security import BEGIN, FIGURES, table, with_table
+from tests.bench.security import PAGE as SECURITY
 from tests.conftest import ROOT
 from tests.pictures import jpeg
 
@@ -66,3 +71,22 @@ def test_every_test_that_the_security_page_names_exists() -> None:
         name.replace(".", "/") + ".py" for name in re.findall(r"\b(tests\.bench\.\w+)", page)
     ]
     assert [name for name in modules if not (ROOT / name).is_file()] == []
+
+
+def test_one_command_writes_all_figures_into_the_security_page_and_touches_nothing_else() -> None:
+    page = SECURITY.read_text(encoding="utf-8")
+    outcomes = [Outcome(f"result {n}", held=n > 0) for n in range(len(FIGURES))]
+    rows = list(zip(FIGURES, (figure.full for figure in FIGURES), outcomes, strict=True))
+    written = with_table(page, table("2 cores of a test", rows))
+    assert written.partition(BEGIN)[0] == page.partition(BEGIN)[0]
+    assert with_table(written, "x") == with_table(page, "x"), "what stands around the table stays"
+    for figure, amount, outcome in rows:
+        told = f"| `{figure.command(amount)}` | {outcome.summary} | {'yes' if outcome else 'no'} |"
+        assert told in written
+
+
+def test_each_figure_s_own_command_takes_its_option() -> None:
+    for figure in FIGURES:
+        _, *command = figure.command(figure.short).split()
+        shown = subprocess.run([sys.executable, *command[:2], "--help"], capture_output=True, text=True, check=True)
+        assert f"--{figure.option} " in shown.stdout

@@ -1,14 +1,18 @@
 """From bytes to the canvas: every mode becomes right RGB, orientation is applied."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from api.drawing import annotate
 from api.fit import FITS
 from api.picture import PAD_GREY, UPRIGHT, admit, canvas, upright
-from tests.pictures import encoded, pixel, scene
+from tests.hostile import ALL_AT_ONCE, ONE_BY_ONE, flat_jpeg, header
+from tests.hostile import data as data_of_png
+from tests.pictures import encoded, jpeg, pixel, scene
 
 ALL = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
 
@@ -34,6 +38,8 @@ def quarters(mode: str, colours: list[Any]) -> Image.Image:
 
 GREYS = [0, 85, 170, 255]
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
+THROUGH = [(255, 0, 0), (255, 255, 255), (0, 0, 255), (127, 127, 127)]  # on white
+INKS = [(0, 255, 255, 0), (255, 0, 255, 0), (255, 255, 0, 0), (0, 0, 0, 0)]
 
 
 def palette() -> Image.Image:
@@ -52,6 +58,27 @@ def sixteen_bit() -> Image.Image:
     return image
 
 
+def deep_png(colour: int, pixels: Sequence[tuple[int, ...]]) -> bytes:
+    """A PNG of 16 bits a channel, in four quarters of these pixels (0 to 255)."""
+    samples = [b"".join(bytes((value, value)) for value in one) for one in pixels]
+    rows = [b"\0" + samples[y // 50 * 2] * 50 + samples[y // 50 * 2 + 1] * 50 for y in range(100)]
+    return header(100, 100, colour, 16) + data_of_png(*rows)
+
+
+def adobe_cmyk() -> bytes:
+    """As Photoshop writes it: inverted, and marked as Adobe's; Pillow writes it so."""
+    data = encoded(quarters("CMYK", INKS), quality=95)
+    assert b"\xff\xee\0\x0eAdobe" in data
+    return data
+
+
+def big_endian_tiff() -> bytes:
+    image = Image.new("I;16B", (100, 100))
+    for n, grey in enumerate(GREYS):
+        image.paste(grey * 257, (n % 2 * 50, n // 2 * 50, n % 2 * 50 + 50, n // 2 * 50 + 50))
+    return encoded(image, "TIFF")
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
@@ -63,16 +90,34 @@ def sixteen_bit() -> Image.Image:
         (transparent_palette(), [(255, 255, 255), *COLOURS[1:]]),
         (
             encoded(quarters("RGBA", [(255, 0, 0, 255), (9, 9, 9, 0), (0, 0, 255, 255), (0, 0, 0, 128)]), "PNG"),
-            [(255, 0, 0), (255, 255, 255), (0, 0, 255), (127, 127, 127)],
+            THROUGH,
         ),
         (
             encoded(quarters("LA", [(0, 255), (0, 0), (170, 255), (255, 255)]), "PNG"),
             [(v,) * 3 for v in (0, 255, 170, 255)],
         ),
-        (encoded(quarters("CMYK", [(0, 255, 255, 0), (255, 0, 255, 0), (255, 255, 0, 0), (0, 0, 0, 0)])), COLOURS),
+        (adobe_cmyk(), COLOURS),
         (encoded(quarters("L", GREYS)), [(v, v, v) for v in GREYS]),
+        (deep_png(0, [(v,) for v in GREYS]), [(v, v, v) for v in GREYS]),
+        (deep_png(2, COLOURS), COLOURS),
+        (deep_png(4, [(0, 255), (0, 0), (170, 255), (0, 128)]), [(v,) * 3 for v in (0, 255, 170, 127)]),
+        (deep_png(6, [(255, 0, 0, 255), (9, 9, 9, 0), (0, 0, 255, 255), (0, 0, 0, 128)]), THROUGH),
+        (encoded(quarters("RGB", COLOURS), "PNG", transparency=(255, 0, 0)), [(255, 255, 255), *COLOURS[1:]]),
+        (encoded(quarters("L", GREYS), "PNG", transparency=0), [(v, v, v) for v in (255, 85, 170, 255)]),
+        (encoded(quarters("1", [0, 1, 1, 0]), "PNG", transparency=0), [(255, 255, 255)] * 4),
+        (encoded(quarters("1", [0, 1, 1, 0]), "TIFF"), [(v, v, v) for v in (0, 255, 255, 0)]),
+        (encoded(quarters("CMYK", INKS), "TIFF"), COLOURS),
+        (encoded(sixteen_bit(), "TIFF"), [(v, v, v) for v in GREYS]),
+        (big_endian_tiff(), [(v, v, v) for v in GREYS]),
+        (encoded(palette(), "GIF"), COLOURS),
+        (encoded(palette(), "BMP"), COLOURS),
+        (encoded(quarters("RGBA", [(*colour, 255) for colour in COLOURS]), "WEBP", lossless=True), COLOURS),
     ],
-    ids=["RGB", "L", "1", "I;16", "P", "P with tRNS", "RGBA", "LA", "CMYK JPEG", "L JPEG"],
+    ids=[
+        *("RGB", "L", "1", "I;16", "P", "P with tRNS", "RGBA", "LA", "Adobe's CMYK", "L JPEG"),
+        *("16-bit L", "16-bit RGB", "16-bit LA", "16-bit RGBA", "RGB with tRNS", "L with tRNS", "1 with tRNS"),
+        *("1 TIFF", "CMYK TIFF", "16-bit TIFF", "16-bit TIFF, big end first", "GIF", "BMP", "RGBA WebP"),
+    ],
 )
 def test_every_mode_becomes_the_rgb_that_people_see(data: bytes, expected: list[tuple[int, ...]]) -> None:
     image = drawn(data)
@@ -120,3 +165,31 @@ def test_an_animation_is_judged_by_its_first_frame() -> None:
     for format in ("PNG", "WEBP", "GIF"):
         data = encoded(first, format, save_all=True, append_images=[second])
         assert pixel(drawn(data), (50, 50))[0] > 200, format
+
+
+def test_a_jpeg_whose_scans_each_hold_one_component_is_reckoned_as_it_is_decoded_whole() -> None:
+    one, other = (admit(flat_jpeg(800, 600, scans), ALL, 10**9, 10**5) for scans in ([ALL_AT_ONCE], ONE_BY_ONE))
+    assert one.weight(100) < other.weight(100) == other.weight()
+
+
+def test_what_came_beside_the_pixels_goes_no_further() -> None:
+    words = b"private words"
+    exif = Image.Exif()
+    exif[0x010E] = words.decode()
+    profile = b"junk of a profile, " + words
+    for data in (
+        encoded(scene(), "JPEG", comment=words, exif=exif, icc_profile=profile),
+        encoded(scene(), "PNG", exif=exif, icc_profile=profile),
+        encoded(scene(), "GIF", comment=words * 10_000),
+    ):
+        picture = admit(data, ALL, 10**9, 10**5)
+        fitted = FITS["stretch"](picture.width, picture.height, 100)
+        for sent in (canvas(picture, fitted, 100, "jpeg"), canvas(picture, fitted, 100, "png")):
+            assert words not in sent
+            assert not {"icc_profile", "exif", "comment"} & Image.open(io.BytesIO(sent)).info.keys()
+        assert words not in annotate(picture, [], "png")
+
+
+def test_a_film_behind_a_photograph_counts_as_no_scans() -> None:
+    film = b"\xff\xda\0\x08" * 5000
+    assert admit(jpeg() + film, ALL, 10**9, 10**5).width == 640

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.report import judge, write
+from tests.bench.report import Outcome, counted, judge, write
 from tests.bench.serving import Served, served
 from tests.bench.traffic import Asked, Traffic, percentile, post, statuses
 from tests.conftest import ROOT
@@ -31,7 +31,7 @@ def uploads(count: int, seed: int) -> Iterator[bytes]:
     yield from filter(None, mutations(count, seed))
 
 
-async def flood(gateway: Served, data: Iterator[bytes]) -> bool:
+async def flood(gateway: Served, data: Iterator[bytes]) -> Outcome:
     """Measure, print, and say whether the promises hold."""
     traffic, answers, memory = Traffic(gateway.url), list[Asked](), list[float]()
 
@@ -46,14 +46,24 @@ async def flood(gateway: Served, data: Iterator[bytes]) -> bool:
     slowest, seen, growth = percentile(answers, 1), statuses(answers), memory[-1] - memory[len(memory) // 4]
     write(f"{len(answers)} pictures: {seen}; p50 {percentile(answers, 0.5):.0f} ms, slowest {slowest:.0f} ms")
     write("gateway's memory every 500: " + " ".join(f"{one:.0f}" for one in memory) + " MB")
+    summary = (
+        f"{counted(seen)}; the slowest {slowest / 1000:.2f} s; the gateway from {memory[0]:.0f} to {memory[-1]:.0f} MB"
+    )
     return judge(
+        summary,
         {
             "every one is 200, 415 or 422": set(seen) <= {200, 415, 422},
             f"the slowest took {slowest:.0f} ms, under {MOST_MS:g}": slowest < MOST_MS,
             f"memory grew by {growth:.0f} MB after the first quarter": growth < MOST_GROWTH_MEGABYTES,
             "gateway and endpoint are alive": gateway.alive() and gateway.resident()["endpoint"] > 0,
-        }
+        },
     )
+
+
+def run(count: int, seed: int = 5, formats: str = "jpeg,png,webp,gif,bmp,tiff") -> Outcome:
+    """All of it, with a gateway of its own."""
+    with served(DETECT_FORMATS=formats, PYTHONWARNINGS="ignore") as gateway:
+        return asyncio.run(flood(gateway, uploads(count, seed)))
 
 
 def main() -> int:
@@ -63,8 +73,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--formats", default="jpeg,png,webp,gif,bmp,tiff")
     chosen = parser.parse_args()
-    with served(DETECT_FORMATS=chosen.formats, PYTHONWARNINGS="ignore") as gateway:
-        return 0 if asyncio.run(flood(gateway, uploads(chosen.count, chosen.seed))) else 1
+    return 0 if run(chosen.count, chosen.seed, chosen.formats) else 1
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tests.bench.report import judge, write
+from tests.bench.report import Outcome, counted, judge, write
 from tests.bench.serving import served
 from tests.bench.traffic import Asked, Traffic, closed, offered, percentile, post, statuses
 
@@ -20,7 +20,7 @@ MOST_STRETCH = 3.0
 MOST_REJECTION_MS = 100.0
 
 
-async def overload(url: str, seconds: float, times: float) -> bool:
+async def overload(url: str, seconds: float, times: float) -> Outcome:
     """Measure, print, and say whether the promises hold."""
     traffic = Traffic(url)
     ask = partial(traffic.ask, post(PICTURE.read_bytes()))
@@ -35,14 +35,19 @@ async def overload(url: str, seconds: float, times: float) -> bool:
     await asyncio.sleep(2)
     after = show("unloaded again", await closed(ask, 1, max(5.0, seconds / 6)))
     traffic.close()
+    summary = (
+        f"offered {len(answers) / seconds:.0f} a second: {counted(statuses(answers))}; accepted p99 {accepted:.0f} ms "
+        f"(unloaded {before:.0f} ms before, {after:.0f} ms after); rejected p99 {rejected:.0f} ms"
+    )
     return judge(
+        summary,
         {
             f"accepted p99 is {accepted / before:.2f} times the unloaded, at most {MOST_STRETCH:g}": accepted
             <= MOST_STRETCH * before,
             f"rejected p99 is {rejected:.0f} ms, under {MOST_REJECTION_MS:g}": rejected < MOST_REJECTION_MS,
             "nothing else than 200 and 429": set(statuses(answers)) <= {200, 429},
             f"afterwards p99 is {after / before:.2f} times that of before, under 1.5": after < 1.5 * before,
-        }
+        },
     )
 
 
@@ -53,6 +58,12 @@ def show(name: str, answers: list[Asked]) -> float:
     return p99
 
 
+def run(seconds: float, times: float = 3, workers: str = "1") -> Outcome:
+    """All of it, with a gateway of its own."""
+    with served("--workers", workers) as gateway:
+        return asyncio.run(overload(gateway.url, seconds, times))
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,8 +71,7 @@ def main() -> int:
     parser.add_argument("--times", type=float, default=3)
     parser.add_argument("--workers", default="1")
     chosen = parser.parse_args()
-    with served("--workers", chosen.workers) as gateway:
-        return 0 if asyncio.run(overload(gateway.url, chosen.seconds, chosen.times)) else 1
+    return 0 if run(chosen.seconds, chosen.times, chosen.workers) else 1
 
 
 if __name__ == "__main__":

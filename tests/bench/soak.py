@@ -12,7 +12,7 @@ import statistics
 import sys
 
 from tests.bench.overload import PICTURE
-from tests.bench.report import judge, write
+from tests.bench.report import Outcome, judge, write
 from tests.bench.serving import Served, served
 from tests.bench.traffic import Asked, Traffic, closed, post, statuses
 from tests.mutations import good_pictures, mutations
@@ -33,7 +33,7 @@ def requests() -> list[bytes]:
     return asked
 
 
-async def soak(gateway: Served, minutes: float) -> bool:
+async def soak(gateway: Served, minutes: float) -> Outcome:
     """Measure, print, and say whether the promise holds."""
     traffic, asked, chance = Traffic(gateway.url), requests(), random.Random(1)
     answers: list[Asked] = []
@@ -55,7 +55,11 @@ async def soak(gateway: Served, minutes: float) -> bool:
     write(f"gateway {gateways[0]:.1f} to {gateways[-1]:.1f} MB, endpoint {endpoints[0]:.1f} to {endpoints[-1]:.1f} MB")
     expected = {200, 400, 404, 415, 422, 429}
     held = {f"{name}: {by:+.2f} MB in 10,000 requests, under 1": by < MOST_SLOPE for name, by in slopes.items()}
-    return judge({**held, "no other answer than those expected": set(statuses(answers)) <= expected})
+    summary = (
+        f"{len(answers):,} requests; the gateway from {gateways[0]:.1f} to {gateways[-1]:.1f} MB, "
+        f"{slopes['gateway']:+.2f} MB in 10,000 requests; the endpoint {slopes['endpoint']:+.2f}"
+    )
+    return judge(summary, {**held, "no other answer than those expected": set(statuses(answers)) <= expected})
 
 
 def slope(counts: tuple[int, ...], held: tuple[float, ...]) -> float:
@@ -63,13 +67,18 @@ def slope(counts: tuple[int, ...], held: tuple[float, ...]) -> float:
     return 10_000 * statistics.linear_regression(counts, held).slope
 
 
+def run(minutes: float) -> Outcome:
+    """All of it, with a gateway of its own."""
+    with served(PYTHONWARNINGS="ignore") as gateway:
+        return asyncio.run(soak(gateway, minutes))
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20)
     chosen = parser.parse_args()
-    with served(PYTHONWARNINGS="ignore") as gateway:
-        return 0 if asyncio.run(soak(gateway, chosen.minutes)) else 1
+    return 0 if run(chosen.minutes) else 1
 
 
 if __name__ == "__main__":
