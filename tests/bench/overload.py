@@ -39,16 +39,16 @@ async def overload(url: str, seconds: float, times: float) -> Outcome:
         f"offered {len(answers) / seconds:.0f} a second: {counted(statuses(answers))}; accepted p99 {accepted:.0f} ms "
         f"(unloaded {before:.0f} ms before, {after:.0f} ms after); rejected p99 {rejected:.0f} ms"
     )
-    return judge(
-        summary,
+    held = judge(
         {
             f"accepted p99 is {accepted / before:.2f} times the unloaded, at most {MOST_STRETCH:g}": accepted
             <= MOST_STRETCH * before,
             f"rejected p99 is {rejected:.0f} ms, under {MOST_REJECTION_MS:g}": rejected < MOST_REJECTION_MS,
             "nothing else than 200 and 429": set(statuses(answers)) <= {200, 429},
             f"afterwards p99 is {after / before:.2f} times that of before, under 1.5": after < 1.5 * before,
-        },
+        }
     )
+    return Outcome(summary, held)
 
 
 def show(name: str, answers: list[Asked]) -> float:

@@ -59,7 +59,8 @@ async def soak(gateway: Served, minutes: float) -> Outcome:
         f"{len(answers):,} requests; the gateway from {gateways[0]:.1f} to {gateways[-1]:.1f} MB, "
         f"{slopes['gateway']:+.2f} MB in 10,000 requests; the endpoint {slopes['endpoint']:+.2f}"
     )
-    return judge(summary, {**held, "no other answer than those expected": set(statuses(answers)) <= expected})
+    held["no other answer than those expected"] = set(statuses(answers)) <= expected
+    return Outcome(summary, judge(held))
 
 
 def slope(counts: tuple[int, ...], held: tuple[float, ...]) -> float:
