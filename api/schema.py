@@ -24,6 +24,15 @@ class Model(BaseModel):
     min_score: float = 0.5
 
 
+class Serving(BaseModel):
+    """What the embedded endpoint serves under one name; each load of a model directory has a revision of its own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: str
+    model: Model
+
+
 class ModelRef(BaseModel):
     """Which model found the boxes."""
 
@@ -187,6 +196,15 @@ class ModelCard(Model):
     formats: list[str]
 
 
+class ModelCards(BaseModel):
+    """What `GET /models` tells: every model, the default first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"models": [examples.MODEL], "count": 1}]})
+
+    models: list[ModelCard]
+    count: int
+
+
 class EndpointState(BaseModel):
     """The endpoint as the gateway knows it, without having asked it for a paid answer."""
 
@@ -197,14 +215,21 @@ class EndpointState(BaseModel):
     last_error: str | None = None
 
 
+class ModelHealth(ModelRef):
+    """One model and its endpoint's state."""
+
+    endpoint: EndpointState
+
+
 class Health(BaseModel):
-    """The gateway's state; `status` is `ready` or `unavailable`."""
+    """The gateway's state: `ready` where at least one model is; `endpoint` and `model` are the default's."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.HEALTH]})
 
     status: Literal["ready", "unavailable"]
     endpoint: EndpointState
     model: ModelRef
+    models: list[ModelHealth]
     uptime_seconds: float
     version: str
 
