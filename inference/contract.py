@@ -62,8 +62,7 @@ def create_app(models: Mapping[str, Model], alone: bool) -> Starlette:
         return as_container(await invoke(first, request))
 
     async def endpoint(request: Request) -> Response:
-        model = named(request)
-        return as_runtime(await invoke(model, request) if model else NO_SUCH_MODEL)
+        return as_runtime(await invoke(named(request), request))
 
     async def about(request: Request) -> Response:
         return description(named(request))
@@ -103,13 +102,15 @@ async def load_again(model: Model | None, request: Request) -> Response:
     return description(model)
 
 
-async def invoke(model: Model, request: Request) -> Answer:
+async def invoke(model: Model | None, request: Request) -> Answer:
     """Run a request through the model. No input raises."""
     try:
         async with asyncio.timeout(MAX_SECONDS):
             body = await read_body(request)
         if body is None:
             return TOO_LARGE
+        if model is None:
+            return NO_SUCH_MODEL
         headers = request.headers
         answered = await model.answer(body, headers.get("content-type"), headers.get("accept"))
         return Answer(200, answered.content, answered.media_type, revision=answered.revision)
