@@ -26,6 +26,7 @@ from api.protocol import Protocol
 from api.settings import Settings
 
 IN_MEMORY = "/dev/shm"  # writable where a container's root is not
+STARTING = 30  # seconds that a worker may take, beside others at full load
 LINGER = 3  # seconds beyond upload and deadline that a stop waits for connections to end
 
 
@@ -105,6 +106,7 @@ def _configure(settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # create_app trusts the proxies that the settings name, and no others
+        timeout_worker_healthcheck=STARTING,
         timeout_graceful_shutdown=math.ceil(settings.upload_seconds + settings.deadline_seconds) + LINGER,
     )
 
