@@ -12,6 +12,7 @@ from api.backend import Backend
 from api.clock import Clock
 from api.endpoint import Endpoint
 from api.errors import DeadlineExceeded, DetectError, EndpointAnswerInvalid, EndpointUnavailable, InvalidParameter
+from api.expected import EndpointAnswer, Serving
 from api.fit import FITS, Corners, Fit
 from api.load import Load, Memory, Pool
 from api.metrics import Metrics
@@ -20,12 +21,10 @@ from api.schema import (
     Box,
     Detection,
     Detections,
-    EndpointAnswer,
     ImageInfo,
     Model,
     ModelRef,
     Parameters,
-    Serving,
 )
 from api.settings import Settings
 from api.wire import Call

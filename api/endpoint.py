@@ -21,17 +21,17 @@ from pydantic import ValidationError
 
 from api import loopback
 from api.backend import Backend
-from api.breaker import Breaker, State
+from api.breaker import Breaker, State, is_fault
 from api.errors import (
     Again,
-    DeadlineExceeded,
     DetectError,
     EndpointAnswerInvalid,
     EndpointFailed,
     EndpointUnavailable,
     NotReloaded,
 )
-from api.schema import EndpointAnswer, EndpointState, Serving
+from api.expected import EndpointAnswer, Serving
+from api.schema import EndpointState
 from api.settings import Settings
 from api.wire import Call, Wire
 
@@ -128,7 +128,7 @@ class SageMakerEndpoint:
         if call.unwanted or not isinstance(error, DetectError):
             return self.breaker.neither()
         self.last_error = error.code
-        return self.breaker.fault() if _is_fault(error, in_time) else self.breaker.neither()
+        return self.breaker.fault() if is_fault(error, in_time) else self.breaker.neither()
 
     def _ask(self, body: str, call: Call) -> tuple[bytes, str]:
         """The answer's bytes and revision; asked again only where the endpoint cannot have taken, and billed, it."""
@@ -152,19 +152,18 @@ class SageMakerEndpoint:
                 InferenceId=call.request_id,
                 Body=body,
             )
-            content: bytes = answer["Body"].read()
+            return answer["Body"].read(), answer.get("CustomAttributes", "") if self.embedded_url else ""
         except (aws.BotoCoreError, aws.ClientError) as error:
             _translate(error)
-        return content, answer.get("CustomAttributes", "") if self.embedded_url else ""
 
 
 def connect(settings: Settings) -> dict[str, SageMakerEndpoint]:
     """The endpoint of each model, with a boto3 client for its whole life. Raises EndpointUnavailable."""
     alone = len(settings.model_dirs) == 1
-    endpoints = {}
-    for name, backend in settings.backends.items():
-        endpoints[name] = _connect(settings, backend, backend.endpoint_name or (EMBEDDED if alone else name))
-    return endpoints
+    return {
+        name: _connect(settings, backend, backend.endpoint_name or (EMBEDDED if alone else name))
+        for name, backend in settings.backends.items()
+    }
 
 
 def _connect(settings: Settings, backend: Backend, name: str) -> SageMakerEndpoint:
@@ -194,16 +193,6 @@ def _send(wire: Wire, request: Any, **_: object) -> AWSResponse:
     headers = {name: value for name, value in reply.headers.items() if name.lower() != "content-length"}
     raw = urllib3.HTTPResponse(io.BytesIO(reply.body), headers, reply.status, preload_content=False)
     return AWSResponse(request.url, reply.status, cast(Any, HeadersDict(headers)), raw)
-
-
-def _is_fault(error: DetectError, in_time: bool) -> bool:
-    """Whether it speaks against the endpoint; a picture that the model refuses, or a cold start, does not."""
-    if isinstance(error, EndpointFailed):
-        status = error.members.get("endpoint_status")
-        return not (isinstance(status, int) and 400 <= status < 500)
-    if isinstance(error, EndpointUnavailable):
-        return error.again != "patiently"
-    return in_time or not isinstance(error, DeadlineExceeded)
 
 
 def _pause(again: Again, tries: int) -> float | None:
@@ -257,7 +246,6 @@ def _parse(body: bytes) -> EndpointAnswer:
     try:
         if len(body) > MAX_ANSWER_BYTES:
             raise ValueError("too long")
-        answer = EndpointAnswer.model_validate_json(body)
+        return EndpointAnswer.model_validate_json(body)
     except (ValidationError, ValueError) as error:
         raise EndpointAnswerInvalid("The endpoint's answer breaks the wire contract.") from error
-    return answer

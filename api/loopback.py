@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import ValidationError
 
 from api.errors import EndpointUnavailable, NotReloaded
-from api.schema import Serving
+from api.expected import Serving
 
 LOADING_SECONDS = 120.0
 

@@ -1,6 +1,7 @@
 """What Prometheus is told, right across several workers."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,25 +42,11 @@ class Metrics:
             registry=own,
         )
         self.pixels = Histogram("detect_picture_pixels", "Pixels of pictures", buckets=PIXELS, registry=own)
-        self.in_flight = Gauge(
-            "detect_requests_in_flight", "Requests being answered", registry=own, multiprocess_mode="livesum"
-        )
-        self.waiting = Gauge(
-            "detect_waiting", "Work in line for a place", ["place"], registry=own, multiprocess_mode="livesum"
-        )
-        self.limit = Gauge(
-            "detect_limit",
-            "Detections that may be inside at once",
-            ["model"],
-            registry=own,
-            multiprocess_mode="livesum",
-        )
-        self.held = Gauge(
-            "detect_held_bytes",
-            "Bytes of uploads and large answers in memory",
-            registry=own,
-            multiprocess_mode="livesum",
-        )
+        gauge = partial(Gauge, registry=own, multiprocess_mode="livesum")
+        self.in_flight = gauge("detect_requests_in_flight", "Requests being answered")
+        self.waiting = gauge("detect_waiting", "Work in line for a place", ["place"])
+        self.limit = gauge("detect_limit", "Detections that may be inside at once", ["model"])
+        self.held = gauge("detect_held_bytes", "Bytes of uploads and large answers in memory")
         self.endpoint_errors = Counter(
             "detect_endpoint_errors", "Failed endpoint calls", ["code", "model"], registry=own
         )

@@ -26,7 +26,7 @@ from api.protocol import Protocol
 from api.settings import Settings
 
 IN_MEMORY = "/dev/shm"  # writable where a container's root is not
-STARTING = 30  # seconds that a worker may take, beside others at full load
+STARTING = 30  # seconds that a worker may take to start when all are restarted
 LINGER = 3  # seconds beyond upload and deadline that a stop waits for connections to end
 
 
@@ -69,9 +69,14 @@ class HangUp:
         self.reload: Callable[[], None] = lambda: None
         self._terminal = os.isatty(0)
 
-    def __call__(self, number: int = signal.SIGHUP, frame: FrameType | None = None) -> None:
+    @property
+    def is_the_end(self) -> bool:
+        """Whether there was a terminal, and is none any more."""
+        return self._terminal and not os.isatty(0)
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         """Do so."""
-        if self._terminal and not os.isatty(0):
+        if self.is_the_end:
             signal.raise_signal(signal.SIGTERM)
         else:
             self.reload()
@@ -85,9 +90,14 @@ class Workers(Multiprocess):
         self._hang_up = hang_up
 
     def handle_hup(self) -> None:
-        """Then restart the workers one after the other."""
-        self._hang_up()
+        """Then restart the workers one after the other, each given time to start beside others at full load."""
+        if self._hang_up.is_the_end:
+            return self.handle_term()
+        self._hang_up.reload()
+        usual, self.config.timeout_worker_healthcheck = self.config.timeout_worker_healthcheck, STARTING
         super().handle_hup()
+        self.config.timeout_worker_healthcheck = usual
+        return None
 
 
 def _configure(settings: Settings) -> uvicorn.Config:
@@ -106,7 +116,6 @@ def _configure(settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # create_app trusts the proxies that the settings name, and no others
-        timeout_worker_healthcheck=STARTING,
         timeout_graceful_shutdown=math.ceil(settings.upload_seconds + settings.deadline_seconds) + LINGER,
     )
 

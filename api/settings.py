@@ -18,7 +18,7 @@ from api.rates import parse_rate
 INFERENCE = Path(__file__).resolve().parent.parent / "inference"
 ORIGIN = re.compile(r"https?://[^\s/?#*]+")
 FORMATS = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
-OF_ONE_MODEL = ("endpoint_name", "model_name", "labels", "input_size", "fit", "min_score")
+OF_ONE_MODEL = ("endpoint_name", "model_dir", "model_name", "labels", "input_size", "fit", "min_score")
 
 
 class Settings(BaseSettings):
@@ -166,7 +166,9 @@ class Settings(BaseSettings):
     def _named(cls, endpoints: dict[str, Backend], info: ValidationInfo) -> dict[str, Backend]:
         if wrong := [name for name in endpoints if not re.fullmatch(NAME, name)]:
             raise ValueError(f"{wrong[0]!r} is no name for a model: at most 63 letters, digits, dots and dashes")
-        if beside := [name for name in OF_ONE_MODEL if endpoints and info.data.get(name) is not None]:
+        fields, given = cls.model_fields, info.data
+        beside = [name for name in OF_ONE_MODEL if name in given and given[name] != fields[name].default]
+        if endpoints and beside:
             raise ValueError(f"it names the models, so DETECT_{beside[0].upper()} cannot be set beside it")
         return endpoints
 

@@ -2,6 +2,9 @@
 
 import json
 import subprocess
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import deepstack.core
@@ -11,10 +14,11 @@ from pydantic import ValidationError
 
 from api.client import Client, GatewayError
 from api.keys import new_key
+from api.load import Load
 from api.settings import Settings
 from tests.api.conftest import Start
 from tests.api.test_command_line import run
-from tests.api.test_errors import problem
+from tests.api.test_errors import problem, wait_for
 from tests.api.test_local_mode import HOPPER
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
@@ -103,7 +107,7 @@ def test_an_unknown_model_is_404_with_a_code_of_its_own(both: httpx2.Client, pat
     problem(response, 404, "unknown-model")
 
 
-def test_who_has_no_key_does_not_hear_which_models_there_are(start: Start) -> None:
+def test_a_key_is_asked_for_before_a_model_is_looked_up(start: Start) -> None:
     client = start(endpoint_name=None, endpoints=ENDPOINTS, api_keys=ENTRY)
     problem(detect(client, model="cars"), 401, "unauthenticated")
     problem(client.get("/models"), 401, "unauthenticated")
@@ -132,6 +136,17 @@ def test_one_breaker_that_opens_leaves_the_other_model_ready_and_health_says_bot
     assert 'detect_breaker{model="pets"} 2.0' in figures
     assert 'detect_endpoint_errors_total{code="endpoint-unavailable",model="pets"} 2.0' in figures
     assert 'detect_billed_invocations_total{model="people"} 1.0' in figures
+
+
+def test_a_slow_model_takes_no_room_from_another(both: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
+    go_on = threading.Event()
+    seed_endpoint.scripts["pets-prod"] = lambda _: (go_on.wait(20), reply(answer()))[1]
+    with ThreadPoolExecutor(12) as clients:
+        asked = [clients.submit(detect, both, model="pets") for _ in range(12)]
+        wait_for(lambda: sum(one.done() for one in asked) == 12 - Load.FIRST)
+        assert all(found(detect(both, model="people")) for _ in range(5))
+        go_on.set()
+    assert Counter(one.result().status_code for one in asked) == {200: Load.FIRST, 429: 12 - Load.FIRST}
 
 
 def test_none_ready_is_503(both: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
@@ -197,6 +212,7 @@ def test_a_list_of_models_that_makes_no_sense_is_refused_in_words() -> None:
     assert "lables" in refused({"people": {**PEOPLE, "lables": []}})
     assert "input_size" in refused({"people": {**PEOPLE, "input_size": 5}})
     assert "no name for a model" in refused({"a/b": PEOPLE})
+    assert "DETECT_MODEL_DIR cannot be set beside it" in refused({"people": PEOPLE}, model_dir="/models")
     assert "DETECT_LABELS cannot be set beside it" in refused({"people": PEOPLE}, labels="person")
 
 
