@@ -2,6 +2,7 @@
 
 import asyncio
 import glob
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -74,9 +75,19 @@ async def ask(
 
 async def _answer(client: AsyncClient, file: Path, question: Question) -> Answer:
     try:
-        return await client.detect(file, **question.query)
+        return await client.detect(file.read_bytes(), **question.query)
     except GatewayError as error:
         return error.problem
+    except OSError as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: OSError) -> Problem:
+    """A file's own problem, as if the gateway had told it; no status of HTTP's is meant."""
+    said = {"title": "The file cannot be read", "detail": error.strerror or type(error).__name__, "status": 0}
+    return Problem.model_validate(
+        {**said, "type": "about:blank", "instance": "", "code": "unreadable-file", "retryable": False, "request_id": ""}
+    )
 
 
 @asynccontextmanager
@@ -87,6 +98,7 @@ async def _gateway(settings: Settings, question: Question) -> AsyncIterator[Asyn
         return
     from api.here import gateway_here  # a second of imports that asking a running gateway does not need
 
+    os.environ.setdefault("DETECT_LOG_LEVEL", "warning")  # its endpoint tells nothing but what goes wrong
     with gateway_here(settings) as transport:
         async with AsyncClient("http://here", transport=transport) as client:
             yield client

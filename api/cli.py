@@ -31,6 +31,8 @@ def main() -> None:
         cli()
     except (DetectError, GatewayError, InvalidSetting) as error:
         _stop(str(error))
+    except OSError as error:
+        _stop(f"{error.filename}: {error.strerror}." if error.filename else str(error))
 
 
 @cli.command()
@@ -66,8 +68,10 @@ def detect(
 ) -> None:
     """Find the objects in pictures: a table, JSON, COCO's results, drawn pictures.
 
-    Exit codes: 0 all are answered, 1 nothing could be asked, 2 wrong usage, 3 some pictures have a problem.
+    Exit codes: 0 all are answered, 1 nothing could be asked or written, 2 wrong usage, 3 some pictures have a problem.
     """
+    for place in filter(None, (coco, draw, save)):
+        place.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before anything is asked
     found, card = _ask(asking.Question(url, key, model, min_score, parallel), _files(pictures), save)
     for picture, answer in found.items() if as_json else ():
         sys.stdout.write(outcome.one_line(picture, answer))

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import random
 from dataclasses import dataclass
 from functools import partial
@@ -170,7 +171,8 @@ def _connect(settings: Settings, backend: Backend, name: str) -> SageMakerEndpoi
     core = botocore.session.get_session()
     # Tries are ours alone: botocore would repeat calls that were billed.
     once: dict[str, Any] = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
-    connect_to = partial(boto3.Session(botocore_session=core).client, "sagemaker-runtime")
+    region = os.environ.get("AWS_REGION") or None  # which every AWS tool reads, and botocore alone does not
+    connect_to = partial(boto3.Session(botocore_session=core, region_name=region).client, "sagemaker-runtime")
     try:
         if backend.endpoint_name:
             client = connect_to(config=Config(**once))

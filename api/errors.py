@@ -30,12 +30,15 @@ Clients get `detail`, which is ours. The cause (`raise … from cause`) goes to 
 """
 
 import logging
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from fastapi.exceptions import RequestValidationError
 
 log = logging.getLogger(__name__)
 
@@ -243,8 +246,10 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}"[:300]
 
 
-def install_handlers(app: FastAPI) -> None:
+def install_handlers(app: "FastAPI") -> None:
     """Every exception that leaves a route becomes a problem; Starlette finds the handler by the class's ancestors."""
+    from fastapi.exceptions import RequestValidationError  # half of the command line's start, if it stood above
+
     app.exception_handler(DetectError)(_on_ours)
     app.exception_handler(RequestValidationError)(_on_parameter)
     app.exception_handler(HTTPException)(_on_routing)
@@ -254,7 +259,7 @@ async def _on_ours(request: Request, error: DetectError) -> JSONResponse:
     return problem_response(request, error)
 
 
-async def _on_parameter(request: Request, error: RequestValidationError) -> JSONResponse:
+async def _on_parameter(request: Request, error: "RequestValidationError") -> JSONResponse:
     names = sorted({str(e["loc"][-1] if isinstance(e["loc"][-1], str) else e["loc"][-2]) for e in error.errors()})
     detail = f"Out of range: {', '.join(names)}. The ranges are at /docs."
     return problem_response(request, InvalidParameter(detail, parameters=names))

@@ -109,6 +109,11 @@ def _places(pictures: list[Path], to: Path) -> dict[Path, Path]:
     if len(pictures) == 1 and not to.is_dir():
         return {pictures[0]: to}
     names = [picture.name for picture in pictures]
-    if len(set(names)) == len(names):
-        return {picture: to / picture.name for picture in pictures}
-    return {picture: to / "_".join(picture.resolve().parts[1:]) for picture in pictures}
+    if len(set(names)) < len(names):
+        names = ["_".join(picture.resolve().parts[1:]) for picture in pictures]
+    return {picture: to / _drawable(name) for picture, name in zip(pictures, names, strict=True)}
+
+
+def _drawable(name: str) -> str:
+    """A name that says what the file is: what is no PNG or WebP is drawn as JPEG."""
+    return name if Path(name).suffix.lower() in {".jpg", ".jpeg", *ENCODINGS} else f"{name}.jpg"

@@ -29,7 +29,8 @@ BUNDLED = Path(__file__).parent / "models" / "person"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C, then finish what is in flight. 0 after that, 1 if there is no model to serve."""
     options = parser().parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    level = os.environ.get("DETECT_LOG_LEVEL", "info").upper()
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to load again
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: sys.exit(0))

@@ -115,7 +115,8 @@ function introduce({ name, version, labels, formats, limits, min_score }) {
   const kinds = formats.join(", ").toUpperCase();
   const most = (limits.max_body_bytes / 2 ** 20).toLocaleString("en", { maximumFractionDigits: 1 });
   const what = labels.length > 3 ? `${labels.length} labels` : labels.join(", ");
-  byId("model").textContent = `${name} ${version} · ${what} · ${kinds} up to ${most} MiB`;
+  const who = version ? `${name}, version ${version}` : name;
+  byId("model").textContent = `${who} · ${what} · ${kinds} up to ${most} MiB`;
   byId("score").value = min_score;
   draw();
 }

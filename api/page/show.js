@@ -13,7 +13,7 @@ let shown = null; // { shot, hidden }: what is on the stage, and the labels that
 export function show(shot) {
   const { width, height } = shot.answer.image;
   shown = { shot, hidden: new Set() };
-  byId("stage").style.setProperty("--ratio", width / height);
+  byId("result").style.setProperty("--ratio", width / height);
   byId("shown").src = shot.url;
   byId("shown").alt = shot.file.name;
   byId("result").hidden = false;

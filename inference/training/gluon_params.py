@@ -1,4 +1,4 @@
-"""Writes a checkpoint as the `.params` that GluonCV's `load_parameters` takes. Needs no MXNet.
+"""Writes a checkpoint as the `.params` that GluonCV's `load_parameters` takes, and reads such a file. Needs no MXNet.
 
 python inference/training/gluon_params.py RUN/last.pt person.params
 
@@ -9,17 +9,21 @@ MXNet 1.x's list of arrays, little-endian: a magic number, the arrays, their nam
 from __future__ import annotations
 
 import argparse
+import io
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from anchors import SHAPES, grid, sides
 from learner import trained_network
 from networks import SSD
-from training_errors import run
+from training_errors import NotWeights, run
 
 Arrays = Mapping[str, NDArray[np.float32]]
 LIST_MAGIC, ARRAY_MAGIC, DENSE = 0x112, 0xF993FAC9, 0
@@ -82,6 +86,48 @@ def packed_array(values: NDArray[np.float32]) -> bytes:
     """Return one array: storage, shape, device, type, numbers."""
     shape = struct.pack(f"<IiI{values.ndim}q", ARRAY_MAGIC, DENSE, values.ndim, *values.shape)
     return shape + struct.pack("<iii", *CPU, FLOAT32) + np.ascontiguousarray(values, "<f4").tobytes()
+
+
+def load(net: SSD, path: Path) -> None:
+    """Give a network the weights of a `.params` file; with other classes its heads for scores stay as they are.
+
+    Raises NotWeights.
+    """
+    try:
+        arrays = unpacked(path.read_bytes())
+        found = {ours: torch.from_numpy(arrays[theirs]) for theirs, ours in names(net)}
+        if len(found["scores.0.bias"]) != len(net.state_dict()["scores.0.bias"]):
+            found = {name: values for name, values in found.items() if not name.startswith("scores.")}
+        net.load_state_dict(found, strict=False)
+    except (OSError, ValueError, KeyError, struct.error, RuntimeError) as exc:
+        raise NotWeights(f"{path} does not hold weights of this network, as GluonCV saves them.") from exc
+
+
+def unpacked(content: bytes) -> dict[str, NDArray[np.float32]]:
+    """Return the arrays of a `.params` file by their names. Raises ValueError and struct.error where it is none."""
+    file = io.BytesIO(content)
+    magic, _, count = take(file, "<QQQ")
+    if magic != LIST_MAGIC:
+        raise ValueError("no list of arrays")
+    arrays = [unpacked_array(file) for _ in range(count)]
+    (named,) = take(file, "<Q")
+    texts = [file.read(*take(file, "<Q")).decode() for _ in range(named)]
+    return dict(zip(texts, arrays, strict=True))
+
+
+def unpacked_array(file: io.BytesIO) -> NDArray[np.float32]:
+    """Return the array that comes next."""
+    magic, storage, dimensions = take(file, "<IiI")
+    shape = take(file, f"<{dimensions}q")
+    _, _, kind = take(file, "<iii")
+    if (magic, storage, kind) != (ARRAY_MAGIC, DENSE, FLOAT32):
+        raise ValueError("not dense float32")
+    return np.frombuffer(file.read(4 * math.prod(shape)), "<f4").reshape(shape).copy()
+
+
+def take(file: io.BytesIO, form: str) -> tuple[Any, ...]:
+    """Return the next numbers in struct's form."""
+    return struct.unpack(form, file.read(struct.calcsize(form)))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from learner import trained_network
 from training_errors import run
 
 WANTED, FOUND = (60, 200, 90), (255, 150, 0)
-ACROSS, DOWN, TILE = 6, 2, 240  # DOWN rows of the best, as many of the worst
+ACROSS, DOWN, TILE = 6, 2, 240  # at most DOWN rows of the best, as many of the worst
 RIGHT = 0.5  # IoU
 
 
@@ -50,11 +50,12 @@ def sheet(test: LabelledPictures, found: list[Found]) -> Image.Image:
     """Return the best and the worst pictures of a set, with their boxes."""
     order = sorted(range(len(found)), key=lambda number: -success(found[number], test.boxes[number]))
     half = min(ACROSS * DOWN, len(order) // 2)
-    out = Image.new("RGB", (ACROSS * TILE, 2 * DOWN * TILE), "white")
+    down = -(-half // ACROSS)
+    out = Image.new("RGB", (ACROSS * TILE, 2 * down * TILE), "white")
     for place, number in enumerate(order[:half]):
         paste(out, place, drawn(test.pictures[number], test.boxes[number], found[number]))
     for place, number in enumerate(reversed(order[len(order) - half :])):
-        paste(out, place + ACROSS * DOWN, drawn(test.pictures[number], test.boxes[number], found[number]))
+        paste(out, place + ACROSS * down, drawn(test.pictures[number], test.boxes[number], found[number]))
     return out
 
 

@@ -1,6 +1,7 @@
-"""Trains a detector from random weights on a GPU or a CPU; stopped, it goes on where it was.
+"""Trains a detector from random weights, or from given ones, on a GPU or a CPU; stopped, it goes on where it was.
 
 python inference/training/train.py --data SET --test TEST --out RUN --pictures 3e6
+python inference/training/train.py … --weights person.params      starts from weights that were trained before
 python inference/training/train.py … --resume      goes on from RUN/last.pt, with the same schedule
 
 SET and TEST are folders that prepare.py wrote. RUN gets last.pt (weights, averaged weights, optimiser), log.jsonl with
@@ -27,6 +28,7 @@ from batches import Item, batches
 from curves import draw_curves
 from dataset import LabelledPictures, read_set
 from detect import detections
+from gluon_params import load
 from learner import Learner
 from networks import NETWORKS
 from schedule import Schedule
@@ -40,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data, test = read_set(options.data), read_set(options.test)
     learner = Learner(options.network, data.classes, schedule_of(options), options.device)
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.weights:
+        for net in (learner.net, learner.averaged):
+            load(net, options.weights)
     if options.resume:
         learner.load(options.out / "last.pt")
     Session(learner, data, test, options).run()
@@ -63,7 +68,9 @@ def parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="processes that make batches")
     add("--threads", type=int, help="threads that compute; default: all")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    add("--resume", action="store_true", help="go on from OUT/last.pt")
+    begin = described.add_mutually_exclusive_group()
+    begin.add_argument("--weights", type=Path, help="a .params file to start from; default: random weights")
+    begin.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     return described
 
 

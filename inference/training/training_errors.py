@@ -3,7 +3,8 @@
 TrainingError
 ├── NoAnswer
 ├── NotACheckpoint
-└── NotASet
+├── NotASet
+└── NotWeights
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ class NotACheckpoint(TrainingError):
 
 class NotASet(TrainingError):
     """The pictures or their labels are missing or do not fit each other."""
+
+
+class NotWeights(TrainingError):
+    """The `.params` file is missing, damaged, or of another network."""
 
 
 def run(main: Callable[[], int]) -> NoReturn:

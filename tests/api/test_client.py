@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,7 @@ def test_no_gateway_is_unreachable(ask: Any) -> None:
         ask("http://127.0.0.1:9", jpeg(), tries=2)
     assert (caught.value.problem.code, caught.value.problem.retryable) == ("unreachable", True)
     assert isinstance(caught.value.__cause__, httpx2.TransportError)
+
+
+def test_type_checkers_are_told_that_it_is_typed() -> None:
+    assert (files("api") / "py.typed").is_file()

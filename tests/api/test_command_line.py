@@ -1,7 +1,10 @@
 """`detect-gateway detect` and `settings` as real processes."""
 
+import io
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -48,8 +51,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_without_a_url_the_detector_runs_here() -> None:
-    answer = json.loads(run("detect", HOPPER, "--json").stdout)
-    assert answer["detections"][0]["label"] == "person"
+    ended = run("detect", HOPPER, "--json")
+    assert json.loads(ended.stdout)["detections"][0]["label"] == "person"
+    assert ended.stderr == ""
 
 
 def test_a_running_gateway_is_asked_and_gives_the_same_boxes(served: Served) -> None:
@@ -98,6 +102,62 @@ def test_what_was_saved_is_not_asked_again(client: httpx2.Client, seed_endpoint:
     third = run(*arguments)
     assert (third.returncode, len(seed_endpoint.requests)) == (0, 4), "the line that was cut off is asked for again"
     assert [json.loads(line)["count"] for line in third.stdout.splitlines()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_run_that_is_cut_off_goes_on_where_it_was(
+    client: httpx2.Client, seed_endpoint: SeedEndpoint, tmp_path: Path, ending: signal.Signals, code: int
+) -> None:
+    """The endpoint keeps the third picture until the run is over."""
+    third, over = threading.Event(), threading.Event()
+
+    def script(_: Any) -> Any:
+        if len(seed_endpoint.requests) == 3:
+            third.set()
+            over.wait(20)
+        return reply(answer(PERSON))
+
+    seed_endpoint.script = script
+    for number in range(5):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg(seed=number))
+    record = tmp_path / "answers.ndjson"
+    arguments = ["detect", str(tmp_path), "--url", str(client.base_url), "--save", str(record), "--parallel", "1"]
+    running = subprocess.Popen([COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert third.wait(20)
+    running.send_signal(ending)
+    assert running.wait(20) == code
+    over.set()
+    assert len(record.read_text().splitlines()) == 2
+    assert run(*arguments).stdout.count("person") == 5
+    assert len(seed_endpoint.requests) == 3 + 3, "the third and those after it"
+
+
+def test_a_terminal_sees_a_progress_bar_and_a_file_does_not(client: httpx2.Client, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    command = [COMMAND, "detect", str(tmp_path), "--url", str(client.base_url)]
+    screen, terminal = pty.openpty()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=terminal, timeout=60, check=True)
+    os.close(terminal)
+    assert b"100%" in os.read(screen, 1 << 16)
+    os.close(screen)
+    assert run(*command[1:]).stderr == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that nobody can read is wanted")
+def test_a_file_that_cannot_be_read_is_a_problem_of_its_own(client: httpx2.Client, folder: Path) -> None:
+    ended = run("detect", "/proc/self/mem", folder / "plain.png", "--url", client.base_url, "--json", check=False)
+    first, second = map(json.loads, ended.stdout.splitlines())
+    assert (ended.returncode, first["code"], second["count"]) == (3, "unreadable-file", 0)
+
+
+@pytest.mark.parametrize("option", ["--save", "--coco", "--draw"])
+def test_a_place_that_cannot_be_written_is_one_clear_line_before_anything_is_asked(
+    client: httpx2.Client, seed_endpoint: SeedEndpoint, folder: Path, option: str
+) -> None:
+    place = folder / "scene.jpg" / "below"
+    ended = run("detect", folder / "plain.png", "--url", client.base_url, option, place, check=False)
+    assert (ended.returncode, len(ended.stderr.splitlines()), seed_endpoint.requests) == (1, 1, [])
+    assert "scene.jpg" in ended.stderr
 
 
 def test_pictures_are_asked_about_in_parallel(client: httpx2.Client, seed_endpoint: SeedEndpoint, folder: Path) -> None:
@@ -158,6 +218,14 @@ def test_pictures_are_drawn_into_a_file_or_a_folder(folder: Path) -> None:
         assert drawn.size == (512, 600)
     run("detect", HOPPER, folder / "scene.jpg", "--draw", folder / "drawn")
     assert {path.name for path in (folder / "drawn").iterdir()} == {"grace_hopper.jpg", "scene.jpg"}
+
+
+def test_a_drawing_has_the_name_of_what_it_is(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "a.bmp").write_bytes(encoded(scene(), "BMP"))
+    (tmp_path / "b.png").write_bytes(encoded(scene(), "PNG"))
+    run("detect", tmp_path, "--url", start(formats="png,bmp").base_url, "--draw", tmp_path / "drawn")
+    drawn = {one.name: Image.open(io.BytesIO(one.read_bytes())).format for one in (tmp_path / "drawn").iterdir()}
+    assert drawn == {"a.bmp.jpg": "JPEG", "b.png": "PNG"}
 
 
 @pytest.mark.parametrize("encoding", ["jpeg", "png", "webp"])

@@ -1,18 +1,14 @@
 """What is documented exists, and what exists is documented."""
 
-import os
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import typer.testing
 from pydantic import BaseModel, TypeAdapter
 
 from api import listing
-from api.cli import cli
 from api.errors import DetectError
 from api.schema import (
     Alive,
@@ -62,25 +58,6 @@ ENDPOINTS_OWN = set(re.findall(r"`(DETECT_\w+)`", (ROOT / "docs" / "endpoint.md"
     "DETECT_API_KEY",
     "DETECT_TEST_SHARED",
 }
-
-
-def commands(page: Path) -> list[list[str]]:
-    """The command lines in a page's fenced blocks that name no language."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    return [shlex.split(line) for language, block in blocks if not language for line in block.splitlines()]
-
-
-def test_every_command_of_the_readme_exists_and_takes_its_options() -> None:
-    shown = commands(ROOT / "README.md")
-    assert {"scripts/run", "scripts/test", "curl"} <= {command[0] for command in shown}
-    for command, *arguments in shown:
-        assert command in {"curl", "export"} or os.access(ROOT / command.replace(".venv/", ".venv-dev/"), os.X_OK)
-        for path in re.findall(r"docs/\S+", " ".join(arguments)):
-            assert (ROOT / path).is_file()
-        if command.endswith(("detect-gateway", "scripts/run")):
-            asked = "serve" if command == "scripts/run" else arguments[0]
-            usage = typer.testing.CliRunner(env={"COLUMNS": "200"}).invoke(cli, [asked, "--help"]).stdout
-            assert [option for option in arguments if option.startswith("--") and option not in usage] == []
 
 
 def test_every_answer_of_detect_has_an_example_that_keeps_its_schema(openapi: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ import pytest
 import uvicorn
 
 from api import serving
+from api.endpoint import connect
+from api.settings import Settings
 from tests.api.test_errors import wait_for
 from tests.conftest import ROOT
 
@@ -195,6 +197,14 @@ def test_a_wrong_setting_stops_the_start_with_one_clear_line(variable: str, valu
     assert ended.returncode == 1
     assert words in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_comes_from_where_aws_tools_look_for_it(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(variable, "eu-central-1")
+    assert connect(Settings(_env_file=None, endpoint_name="mine"))["mine"].client.meta.region_name == "eu-central-1"
 
 
 def test_no_region_stops_the_start_with_one_clear_line() -> None:

@@ -181,6 +181,50 @@ def test_slider_and_labels_filter_without_asking_again(visit: Open, seed_endpoin
     assert len(seed_endpoint.requests) == 1
 
 
+def test_it_tells_the_times_of_the_answer_and_of_the_way_there_and_back(visit: Open) -> None:
+    page = visit()
+    choose(page, HOPPER)
+    spent = dict(
+        zip(page.locator("dt").all_inner_texts(), map(float, page.locator("dd").all_inner_texts()), strict=True)
+    )
+    said = json.loads(page.locator("#json").inner_text())["timing_ms"]
+    assert {stage: spent[stage] for stage in said} == pytest.approx(said, abs=0.05)
+    assert spent["there and back"] >= spent["total"]
+
+
+@pytest.mark.usefixtures("seed_endpoint")
+def test_a_phone_offers_its_camera_and_a_desk_does_not(browser: Browser, shared_gateway: httpx2.Client) -> None:
+    for touched in (True, False):
+        context = browser.new_context(viewport=NARROW, has_touch=touched, is_mobile=touched)
+        page = context.new_page()
+        page.goto(str(shared_gateway.base_url))
+        camera = page.get_by_label("Take a photograph")
+        expect(page.get_by_text("Take a photograph")).to_be_visible(visible=touched)
+        assert camera.get_attribute("capture") == "environment"
+        if touched:
+            camera.set_input_files(HOPPER)
+            expect(page.get_by_role("status")).to_have_text("grace_hopper.jpg: 2 of 3 boxes")
+        context.close()
+
+
+@pytest.mark.parametrize("ratio", [0.4, 1, 3])
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1600"])
+def test_a_picture_of_any_shape_is_seen_whole_with_nothing_cut_off(
+    visit: Open, tmp_path: Path, size: ViewportSize, ratio: float
+) -> None:
+    (tmp_path / "shape.jpg").write_bytes(jpeg(round(600 * ratio), 600))
+    page = visit()
+    page.set_viewport_size(size)
+    choose(page, tmp_path / "shape.jpg")
+    picture, table = page.locator("#shown").bounding_box(), page.locator("#table").bounding_box()
+    assert picture
+    assert table
+    assert picture["width"] / picture["height"] == pytest.approx(ratio, rel=0.02)
+    assert picture["y"] + picture["height"] <= size["height"] + (0 if size is WIDE else 200), "above the fold of a desk"
+    assert table["x"] + table["width"] <= size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
 def test_an_error_is_told_in_the_problems_own_words_and_the_next_picture_is_welcome(
     visit: Open, tmp_path: Path
 ) -> None:

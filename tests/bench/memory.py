@@ -32,10 +32,9 @@ def pictures() -> list[bytes]:
     return [post(file, Accept=accept) for file in files for accept in ("application/json", "image/png")]
 
 
-async def crowd(gateway: Served, asked: list[bytes], clients: int, seconds: float) -> bool:
-    """Measure, print, and say whether the promise holds."""
+async def watched(gateway: Served, asked: list[bytes], clients: int, seconds: float) -> tuple[float, dict[int, int]]:
+    """The most megabytes that the gateway holds while so many clients ask, and how many got which status."""
     traffic, requests, peak = Traffic(gateway.url), cycle(asked), 0.0
-    at_rest = gateway.resident()["gateway"]
 
     async def ask() -> Asked:
         return await traffic.ask(next(requests))
@@ -46,6 +45,13 @@ async def crowd(gateway: Served, asked: list[bytes], clients: int, seconds: floa
         await asyncio.sleep(0.05)
     seen = statuses(await crowd)
     traffic.close()
+    return peak, seen
+
+
+async def crowd(gateway: Served, asked: list[bytes], clients: int, seconds: float) -> bool:
+    """Measure, print, and say whether the promise holds."""
+    at_rest = gateway.resident()["gateway"]
+    peak, seen = await watched(gateway, asked, clients, seconds)
     write(f"at rest {at_rest:.0f} MB, at most {peak:.0f} MB; statuses {seen}")
     return judge(
         {

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import httpx2
+
 GONE = 0  # the status of a request whose connection broke
 
 
@@ -64,11 +66,17 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
     return int(head.split(b" ", 2)[1]), b"\r\nconnection: close" not in head
 
 
-def post(picture: bytes, path: str = "/detect", **headers: str) -> bytes:
+def post(picture: bytes, path: str = "/detect", kind: str = "image/jpeg", **headers: str) -> bytes:
     """The bytes of a request that sends this picture."""
-    lines = [f"POST {path} HTTP/1.1", "Host: bench", "Content-Type: image/jpeg", f"Content-Length: {len(picture)}"]
+    lines = [f"POST {path} HTTP/1.1", "Host: bench", f"Content-Type: {kind}", f"Content-Length: {len(picture)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + picture
+
+
+def batch(pictures: list[bytes]) -> bytes:
+    """The bytes of a request that sends these pictures as one batch."""
+    form = httpx2.Request("POST", "http://bench", files=[("image", picture) for picture in pictures])
+    return post(form.read(), "/detect/batch", form.headers["Content-Type"])
 
 
 async def closed(ask: Callable[[], Awaitable[Asked]], clients: int, seconds: float) -> list[Asked]:

@@ -1,6 +1,7 @@
 """The files that put the gateway on a cluster: valid by AWS's and Kubernetes' own schemas, and true to the gateway."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,16 @@ class Tags(yaml.SafeLoader):
 
 
 Tags.add_multi_constructor("!", lambda loader, suffix, node: {suffix: str(node.value)})
-RESOURCES: dict[str, Any] = yaml.load(TEMPLATE, Tags)["Resources"]  # a SafeLoader with one more rule
+READ: dict[str, Any] = yaml.load(TEMPLATE, Tags)  # a SafeLoader with one more rule
+RESOURCES, PARAMETERS = READ["Resources"], READ["Parameters"]
 CONTAINER = RESOURCES["Task"]["Properties"]["ContainerDefinitions"][0]
+
+
+def test_the_command_that_the_page_shows_names_the_templates_own_parameters() -> None:
+    page = (FOLDER.parents[1] / "docs" / "deploy.md").read_text(encoding="utf-8")
+    shown = page[page.index("aws cloudformation deploy") : page.index("`deploy/gateway/kubernetes.yaml`")]
+    needed = {name for name, about in PARAMETERS.items() if "Default" not in about}
+    assert needed <= set(re.findall(r"(\w+)=…", shown)) <= set(PARAMETERS)
 
 
 def test_the_task_role_may_do_what_the_printed_policy_says() -> None:

@@ -17,3 +17,10 @@ def test_every_variable_that_the_endpoint_reads_is_documented_and_no_other() -> 
 def test_every_field_of_model_json_is_documented() -> None:
     page = (ROOT / "docs" / "endpoint.md").read_text()
     assert all(f"`{field}`" in page for field in manifest.Manifest._fields)
+
+
+def test_the_exports_that_the_pages_show_have_options_that_exist() -> None:
+    known = set(re.findall(r'"(--[a-z-]+)"', (INFERENCE / "export.py").read_text()))
+    for page in ROOT.glob("docs/*.md"):
+        for command in re.findall(r"inference/export\.py .*", page.read_text()):
+            assert set(re.findall(r"--[a-z-]+", command)) <= known, page.name

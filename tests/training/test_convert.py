@@ -3,6 +3,7 @@
 import io
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.inference.running import INFERENCE, ROOT, encoded, start_server
 from tests.inference.test_parity import assert_same_boxes
 from tests.training import drawn
 from tests.training.conftest import Trained
+from training_errors import NotWeights
 
 NETWORK, SIDE = "ssd_300_mobilenet0.25_custom", 300
 LARGE = "ssd_512_mobilenet1.0_custom"
@@ -79,6 +81,36 @@ def wired(rows: Any) -> dict[str, Any]:
         "score": [[row[4]] for row in rows.tolist()],
         "bbox": (rows[:, :4] * SIDE).tolist(),
     }
+
+
+def test_written_weights_can_be_trained_on(params: Path, trained: Trained) -> None:
+    learnt, _ = trained_network(trained.run / "last.pt")
+    net = SSD(NETWORK, 1)
+    gluon_params.load(net, params)
+    for name, values in learnt.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            torch.testing.assert_close(net.state_dict()[name], values, rtol=0, atol=0)
+
+
+def test_weights_for_other_classes_keep_all_but_the_heads_that_tell_classes_apart(params: Path) -> None:
+    torch.manual_seed(1)
+    net = SSD(NETWORK, 3)
+    before = {name: values.clone() for name, values in net.state_dict().items()}
+    gluon_params.load(net, params)
+    same = {name for name, values in net.state_dict().items() if torch.equal(values, before[name])}
+    assert {name for name in same if name.startswith("scores.")} == {
+        f"scores.{level}.{part}" for level in range(6) for part in ("weight", "bias")
+    }
+    assert not any(name.startswith(("base.", "boxes.")) and name.endswith(".weight") for name in same)
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-100], lambda whole: b"no weights", lambda whole: b""])
+def test_what_is_no_params_file_is_said_in_one_line(
+    params: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "damaged.params").write_bytes(damage(params.read_bytes()))
+    with pytest.raises(NotWeights, match=r"^[^\n]*damaged.params does not hold weights of this network[^\n]*$"):
+        gluon_params.load(SSD(NETWORK, 1), tmp_path / "damaged.params")
 
 
 def test_pytorch_finds_something_to_compare(by_pytorch: list[dict[str, Any]]) -> None:

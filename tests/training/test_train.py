@@ -9,7 +9,7 @@ from accuracy import accuracy
 from dataset import read_set
 from detect import detections
 from learner import trained_network
-from tests.training.conftest import PICTURES, Trained, program
+from tests.training.conftest import PICTURES, SIZE, Trained, finished, program, rows
 
 
 def test_a_few_hundred_steps_find_most_of_the_drawn_figures(trained: Trained) -> None:
@@ -55,3 +55,12 @@ def test_what_cannot_be_resumed_is_one_line(trained: Trained, tmp_path: Path, co
     assert process.returncode == 1
     assert said in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_a_training_may_start_from_weights(trained: Trained, tmp_path: Path) -> None:
+    weights = tmp_path / "figure.params"
+    finished(program("gluon_params", trained.run / "last.pt", weights))
+    how = ["--out", tmp_path, "--batch", 12, "--rate", 1e-4, "--size", SIZE, "--first-size", SIZE, "--workers", 1]
+    sets = ["--data", trained.train, "--test", trained.test]
+    finished(program("train", *sets, *how, "--pictures", 24, "--weights", weights))
+    assert rows(tmp_path / "log.jsonl")[-1]["AP50"] > 0.6

@@ -1,0 +1,105 @@
+"""Makes what docs/ shows from real runs: `scripts/pictures` takes docs/pictures anew, and puts shown numbers right."""
+
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from api.keys import new_key
+from tests.api.browsing import HOPPER, chromium
+from tests.api.test_local_mode import Served
+from tests.conftest import ROOT
+from tests.deploy.cloud import Cloud
+from tests.docs.blocks import PAGES, typed
+from tests.docs.reader import Reader
+from tests.docs.shown import renewed
+
+PICTURES = ROOT / "docs" / "pictures"
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 960}}
+WINDOW: dict[str, Any] = {"viewport": {"width": 800, "height": 330}}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "is_mobile": True}
+
+
+def main() -> None:
+    """Take all of them."""
+    served = Served()
+    drawn(served)  # the first picture takes longer than all others, and times are to be seen
+    with chromium() as browser:
+        keep(result(browser, served.url, DESK), "page")
+        keep(result(browser, served.url, PHONE | {"has_touch": True, "device_scale_factor": 1.5}), "phone")
+        keep(asking_for_a_key(browser), "key")
+    write("annotated.webp", drawn(served))
+    served.end()
+    with tempfile.TemporaryDirectory() as folder:
+        renew(Path(folder))
+
+
+def result(browser: Browser, url: str, screen: dict[str, Any]) -> Page:
+    """The page with the boxes of the portrait on it."""
+    page = browser.new_context(**screen).new_page()
+    page.goto(url, wait_until="networkidle")
+    page.get_by_label("Choose pictures").set_input_files([HOPPER])
+    expect(page.locator("#film button")).not_to_contain_text("…")
+    return page
+
+
+def drawn(served: Served) -> bytes:
+    """The portrait as the gateway draws its boxes on it."""
+    asked = served.client.post("/detect", files={"image": HOPPER.read_bytes()}, headers={"Accept": "image/webp"})
+    return asked.raise_for_status().content
+
+
+def asking_for_a_key(browser: Browser) -> Page:
+    """The page of a gateway that lets nobody in without a key; it is not asked again, so the gateway may end."""
+    os.environ["DETECT_API_KEYS"] = new_key("camera")[1]
+    served = Served()
+    del os.environ["DETECT_API_KEYS"]
+    page = browser.new_context(**WINDOW).new_page()
+    page.goto(served.url)
+    expect(page.get_by_label("API key")).to_be_focused()
+    served.end()
+    return page
+
+
+def keep(page: Page, name: str) -> None:
+    """What the page shows, as WebP."""
+    held = io.BytesIO()
+    Image.open(io.BytesIO(page.screenshot())).save(held, "WEBP", quality=82, method=6)
+    write(f"{name}.webp", held.getvalue())
+
+
+def write(name: str, content: bytes) -> None:
+    """Put a picture in its place."""
+    (PICTURES / name).write_bytes(content)
+    sys.stdout.write(f"docs/pictures/{name}: {len(content) / 1024:.0f} kB\n")
+
+
+def renew(folder: Path) -> None:
+    """Give what the pages show of answers the numbers that come today."""
+    cloud = Cloud()
+    reader = Reader(folder, cloud)
+    for page in PAGES:
+        if any(block.shown for block in typed(page)):
+            reader.turn_page()
+            page.write_text(today(page, reader))
+    reader.leave()
+    cloud.close()
+
+
+def today(page: Path, reader: Reader) -> str:
+    """A page's text with the numbers of today's answers."""
+    text = page.read_text()
+    for block in typed(page):
+        answer = reader.read(block)
+        if block.shown:
+            text = text.replace(block.shown, renewed(block.shown, answer))
+    return text
+
+
+if __name__ == "__main__":
+    main()
