@@ -127,7 +127,7 @@ def test_sighup_takes_up_a_replaced_directory_under_load_and_loses_no_request(
 ) -> None:
     served = variant(tmp_path / "served", version="old")
     with server("--model-dir", str(served), "--workers", workers) as running:
-        running.wait_until_ready()
+        wait_for(lambda: running.log.read_text().count("ready with the model") == int(workers))
         before = best(running, "any", good_request)
         with clients(running, good_request) as answers:
             wait_for(lambda: len(answers) > 10)
