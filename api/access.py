@@ -18,7 +18,7 @@ log = logging.getLogger("api.access")
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 QUIET = ("/health", "/metrics")  # asked for every few seconds, and of no interest
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-NOTED = ("code", "detail", "cause", "key", "bytes_in", "picture", "pictures", "detections", "timing_ms")
+NOTED = ("code", "detail", "cause", "key", "model", "bytes_in", "picture", "pictures", "detections", "timing_ms")
 
 
 class Access:

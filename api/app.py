@@ -1,7 +1,7 @@
-"""The wiring: `create_app(settings, endpoint)`. Nothing happens at import."""
+"""The wiring: `create_app(settings, endpoints)`. Nothing happens at import."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -15,7 +15,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from api import batch, deepstack, routes
 from api.access import Access, Bugs
 from api.answers import Answers
-from api.detect import Detector
 from api.door import Door
 from api.endpoint import Endpoint, connect
 from api.errors import install_handlers
@@ -25,6 +24,7 @@ from api.keys import Keys
 from api.load import Held, give_memory_back
 from api.logs import configure
 from api.metrics import Metrics
+from api.models import Models
 from api.rates import Rates
 from api.settings import Settings
 from api.stopping import stop_softly, stop_with_parent
@@ -39,10 +39,9 @@ CORS: dict[str, Any] = {
 }
 
 
-def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
-    """The gateway as an ASGI application that asks this endpoint. Raises InvalidSetting."""
+def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI:
+    """The gateway as an ASGI application that asks these endpoints, one for each model. Raises InvalidSetting."""
     metrics = Metrics()
-    detector = Detector(settings, endpoint, metrics)
     app: FastAPI = FastAPIOffline(
         title="Detect Gateway",
         summary=SUMMARY,
@@ -50,9 +49,10 @@ def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
         lifespan=_lifespan,
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
-    app.state.settings, app.state.detector, app.state.metrics = settings, detector, metrics
+    app.state.settings, app.state.metrics = settings, metrics
+    app.state.models = Models(settings, endpoints, metrics)
     app.state.started, app.state.stopping = time.monotonic(), False
-    app.state.door = Door(Keys(settings.api_keys), _rates(settings), detector.load)
+    app.state.door = Door(Keys(settings.api_keys), _rates(settings))
     _surround(app, settings, metrics)
     install_handlers(app)
     app.include_router(routes.router)
@@ -63,7 +63,7 @@ def create_app(settings: Settings, endpoint: Endpoint) -> FastAPI:
 
 
 def from_environment() -> FastAPI:
-    """What a worker process runs: settings and endpoint from the environment; it ends with its supervisor."""
+    """What a worker process runs: settings and endpoints from the environment; it ends with its supervisor."""
     settings = Settings()
     configure(settings.log_format, settings.log_level)
     stop_with_parent()
@@ -100,5 +100,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     give_memory_back()
     stop_softly(app, app.state.settings.drain_seconds)
     yield
-    app.state.detector.close()
+    app.state.models.close()
     app.state.end_traces()

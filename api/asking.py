@@ -23,13 +23,15 @@ class Question:
 
     url: str | None = None
     key: str | None = None
+    model: str | None = None
     min_score: float | None = None
     parallel: int = 4
 
     @property
-    def query(self) -> dict[str, float]:
+    def query(self) -> dict[str, str | float]:
         """The parameters that are sent."""
-        return {} if self.min_score is None else {"min_score": self.min_score}
+        said = {"model": self.model, "min_score": self.min_score}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 def pictures(names: list[str]) -> Iterator[Path]:
@@ -57,8 +59,8 @@ async def ask(
     Raises EndpointUnavailable, and GatewayError where not even the model can be asked for.
     """
     async with _gateway(settings, question) as client:
-        await _until_ready(client, question.url)
-        model = await client.model()
+        await _until_ready(client, question)
+        model = await client.model(question.model)
         waiting = iter(files)
 
         async def work() -> None:
@@ -102,11 +104,13 @@ async def _gateway(settings: Settings, question: Question) -> AsyncIterator[Asyn
             yield client
 
 
-async def _until_ready(client: AsyncClient, url: str | None, seconds: float = 60) -> None:
+async def _until_ready(client: AsyncClient, question: Question, seconds: float = 60) -> None:
     """A gateway that is not there at all is not waited for."""
     try:
         async with asyncio.timeout(seconds):
-            while not await client.ready():
+            while not await client.ready(question.model):
                 await asyncio.sleep(0.1)
     except (GatewayError, TimeoutError) as error:
-        raise EndpointUnavailable(f"No ready gateway answers at {url or 'this machine'}.") from error
+        if isinstance(error, GatewayError) and error.problem.code == "unknown-model":
+            raise
+        raise EndpointUnavailable(f"No ready gateway answers at {question.url or 'this machine'}.") from error

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Literal
 
-from api.errors import EndpointUnavailable
+from api.errors import DeadlineExceeded, DetectError, EndpointFailed, EndpointUnavailable
 
 State = Literal["closed", "open", "half-open"]
 
@@ -51,3 +51,13 @@ class Breaker:
         """The call says nothing of the endpoint's health."""
         with self._lock:
             self._trying = False
+
+
+def is_fault(error: DetectError, in_time: bool) -> bool:
+    """Whether it speaks against the endpoint; a picture that the model refuses, or a cold start, does not."""
+    if isinstance(error, EndpointFailed):
+        status = error.members.get("endpoint_status")
+        return not (isinstance(status, int) and 400 <= status < 500)
+    if isinstance(error, EndpointUnavailable):
+        return error.again != "patiently"
+    return in_time or not isinstance(error, DeadlineExceeded)

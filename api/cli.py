@@ -45,7 +45,7 @@ def serve(
         bool | None, typer.Option("--no-auth", help="Let anybody in who reaches a public address.")
     ] = None,
 ) -> None:
-    """Start the gateway, with its embedded endpoint where DETECT_ENDPOINT_NAME names none."""
+    """Start the gateway, with its embedded endpoint where the settings name none."""
     from api import serving  # a second of imports that the other commands do not need
 
     settings = _settings(host=host, port=port, workers=workers, root_path=root_path, no_auth=no_auth)
@@ -58,6 +58,7 @@ def detect(
     pictures: Annotated[list[str], typer.Argument(help="Picture files, folders, or patterns such as 'in/**/*.jpg'.")],
     url: Annotated[str | None, typer.Option(help="A running gateway. Unset: the detector runs here, once.")] = None,
     key: Annotated[str | None, typer.Option(envvar="DETECT_API_KEY", help="API key, where the gateway asks.")] = None,
+    model: Annotated[str | None, typer.Option(help="Which of the gateway's models. Unset: its first.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0.01, max=1, help="Least score of a box.")] = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Pictures asked about at a time.")] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="Print the native answers, one a line.")] = False,
@@ -71,13 +72,13 @@ def detect(
     """
     for place in filter(None, (coco, draw, save)):
         place.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before anything is asked
-    found, model = _ask(asking.Question(url, key, min_score, parallel), _files(pictures), save)
+    found, card = _ask(asking.Question(url, key, model, min_score, parallel), _files(pictures), save)
     for picture, answer in found.items() if as_json else ():
         sys.stdout.write(outcome.one_line(picture, answer))
     if not as_json:
         out.print(outcome.table(found))
     if coco:
-        outcome.write_coco(found, model.labels, coco)
+        outcome.write_coco(found, card.labels, coco)
     if draw:
         outcome.draw_all(found, draw)
     raise typer.Exit(SOME_FAILED if any(isinstance(answer, Problem) for answer in found.values()) else 0)
@@ -108,8 +109,8 @@ def _ask(question: asking.Question, files: list[Path], save: Path | None) -> tup
             keep(file, answer)
             progress.advance(bar)
 
-        model = asyncio.run(asking.ask(_settings(), question, left, done))
-    return {file: found[file] for file in files}, model
+        card = asyncio.run(asking.ask(_settings(), question, left, done))
+    return {file: found[file] for file in files}, card
 
 
 @cli.command()
@@ -124,9 +125,12 @@ def settings(
 
 
 @cli.command()
-def key(name: Annotated[str, typer.Argument(help="Whose key it is; letters, digits, dots and dashes.")]) -> None:
+def key(
+    name: Annotated[str, typer.Argument(help="Whose key it is; letters, digits, dots and dashes.")],
+    admin: Annotated[bool, typer.Option("--admin", help="It may also reload models.")] = False,
+) -> None:
     """Make an API key: the key for its owner, and the entry for DETECT_API_KEYS. The key is shown this once."""
-    made, entry = new_key(name)
+    made, entry = new_key(name, admin)
     try:
         Keys([entry])
     except ValueError:
@@ -143,9 +147,11 @@ def _settings(**options: object) -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        _stop(f"DETECT_{str(first['loc'][0]).upper()}={first['input']!r}: {first['msg']}.")
+        setting, *inside = first["loc"]
+        within = "".join(f"[{part}]" for part in inside)
+        _stop(f"DETECT_{str(setting).upper()}{within}={first['input']!r}: {first['msg']}.")
 
 
 def _stop(reason: str) -> NoReturn:
-    err.print(f"detect-gateway: {reason}", style="red", highlight=False, soft_wrap=True)
+    err.print(f"detect-gateway: {reason}", style="red", highlight=False, markup=False, soft_wrap=True)
     raise SystemExit(1)

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx2
 from pydantic import ValidationError
 
-from api.schema import Detections, ModelCard, Problem
+from api.schema import Detections, ModelCard, ModelCards, Problem
 
 Picture = bytes | str | Path
 LONGEST_PAUSE = 30.0
@@ -38,9 +39,17 @@ class Client:
             self._ask("POST", "/detect", content=_bytes(picture), headers=RAW, params=query)
         )
 
-    def model(self) -> ModelCard:
-        """What the model is, and what may be sent to it. Raises GatewayError."""
-        return ModelCard.model_validate_json(self._ask("GET", "/model"))
+    def model(self, name: str | None = None) -> ModelCard:
+        """What the model of this name, or the default, is, and what may be sent to it. Raises GatewayError."""
+        return ModelCard.model_validate_json(self._ask("GET", "/model", params=_named(name)))
+
+    def models(self) -> list[ModelCard]:
+        """The same of all models, the default first. Raises GatewayError."""
+        return ModelCards.model_validate_json(self._ask("GET", "/models")).models
+
+    def reload(self, name: str) -> ModelCard:
+        """Have the gateway load the model's directory again; wants an admin key. Raises GatewayError."""
+        return ModelCard.model_validate_json(self._ask("POST", f"/models/{quote(name, safe='')}/reload"))
 
     def _ask(self, method: str, path: str, **request: Any) -> bytes:
         for left in reversed(range(self._tries)):
@@ -84,14 +93,26 @@ class AsyncClient:
             await self._ask("POST", "/detect", content=_bytes(picture), headers=RAW, params=query)
         )
 
-    async def model(self) -> ModelCard:
-        """What the model is, and what may be sent to it. Raises GatewayError."""
-        return ModelCard.model_validate_json(await self._ask("GET", "/model"))
+    async def model(self, name: str | None = None) -> ModelCard:
+        """What the model of this name, or the default, is, and what may be sent to it. Raises GatewayError."""
+        return ModelCard.model_validate_json(await self._ask("GET", "/model", params=_named(name)))
 
-    async def ready(self) -> bool:
-        """Whether pictures can be answered now; one try. Raises GatewayError where nothing answers at all."""
+    async def models(self) -> list[ModelCard]:
+        """The same of all models, the default first. Raises GatewayError."""
+        return ModelCards.model_validate_json(await self._ask("GET", "/models")).models
+
+    async def reload(self, name: str) -> ModelCard:
+        """Have the gateway load the model's directory again; wants an admin key. Raises GatewayError."""
+        return ModelCard.model_validate_json(await self._ask("POST", f"/models/{quote(name, safe='')}/reload"))
+
+    async def ready(self, model: str | None = None) -> bool:
+        """Whether pictures can be answered now, by this model or any; one try.
+
+        Raises GatewayError where nothing answers at all, or there is no such model.
+        """
         try:
-            return (await self._http.get("/health/ready")).status_code == 200
+            response = await self._http.get("/health/ready", params=_named(model))
+            return response.is_success or (response.status_code == 404 and bool(_content(response)))
         except httpx2.TransportError as error:
             raise _unreachable(error) from error
 
@@ -114,6 +135,10 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _named(model: str | None) -> dict[str, str]:
+    return {} if model is None else {"model": model}
 
 
 def _headers(key: str | None) -> dict[str, str]:

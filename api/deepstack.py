@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from api.dependencies import CurrentDetector
-from api.detect import Detector
-from api.errors import DetectError, InvalidParameter, NotFound, note
+from api.dependencies import CurrentModels
+from api.errors import DetectError, InvalidParameter, note
+from api.models import Models
 from api.openapi import DEEPSTACK_REQUEST, DEEPSTACK_RESPONSES
 from api.schema import DeepStackAnswer, Detection, Detections, Parameters, Prediction
 from api.upload import Form, read_form
@@ -25,23 +25,23 @@ SHAPE: dict[str, Any] = {
 
 
 @router.post("/detection", summary="Find the objects in a picture, in DeepStack's dialect", **SHAPE)
-async def detection(request: Request, detector: CurrentDetector) -> JSONResponse:
+async def detection(request: Request, models: CurrentModels) -> JSONResponse:
     """Multipart `image`, and `min_confidence` and `api_key` as fields. At most 20 predictions, the surest first."""
-    return await _answer(request, detector)
+    return await _answer(request, models)
 
 
 @router.post("/custom/{model}", summary="The same for one model by its name", **SHAPE)
-async def custom(request: Request, detector: CurrentDetector, model: str) -> JSONResponse:
-    """As `/v1/vision/detection`, if this is the model's name."""
-    return await _answer(request, detector, model)
+async def custom(request: Request, models: CurrentModels, model: str) -> JSONResponse:
+    """As `/v1/vision/detection`, of the model that has this name."""
+    return await _answer(request, models, model)
 
 
-async def _answer(request: Request, detector: Detector, model: str | None = None) -> JSONResponse:
+async def _answer(request: Request, models: Models, model: str | None = None) -> JSONResponse:
     try:
         form = await read_form(request)
         await request.app.state.door.admit(request, form.fields.get("api_key"))
-        if model not in (None, detector.model.name):
-            raise NotFound("There is no model of this name; GET /model tells the name.")
+        detector = models.named(model)
+        request.state.model = detector.name
         found = await detector.detect(form.picture(), _wanted(form), request.state.request_id)
     except DetectError as error:
         note(request, error)

@@ -1,4 +1,4 @@
-"""What routes ask for: the detector, the settings, a caller who may in, the parameters of a detection."""
+"""What routes ask for: the models, the one that is meant, the settings, a caller who may in, the parameters."""
 
 from typing import Annotated
 
@@ -6,13 +6,30 @@ from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api.detect import Detector
+from api.models import Models
 from api.schema import Parameters
 from api.settings import Settings
 
+MODEL = "The model to ask; `GET /models` lists them. Unset: the first."
 
-def _detector(request: Request) -> Detector:
-    detector: Detector = request.app.state.detector
+
+async def _models(request: Request) -> Models:
+    models: Models = request.app.state.models
+    return models
+
+
+CurrentModels = Annotated[Models, Depends(_models)]
+
+
+async def _detector(
+    request: Request, models: CurrentModels, model: Annotated[str | None, Query(description=MODEL)] = None
+) -> Detector:
+    detector = models.named(model)
+    request.state.model = detector.name
     return detector
+
+
+CurrentDetector = Annotated[Detector, Depends(_detector)]
 
 
 def _settings(request: Request) -> Settings:
@@ -24,6 +41,10 @@ async def _admitted(request: Request) -> None:
     await request.app.state.door.admit(request)
 
 
+async def _room(detector: CurrentDetector) -> None:
+    detector.load.admit()
+
+
 async def _identified(request: Request) -> None:
     await request.app.state.door.identify(request)
 
@@ -32,15 +53,19 @@ async def _overhearing(request: Request) -> None:
     request.app.state.door.overhear(request)
 
 
+async def _administering(request: Request) -> None:
+    await request.app.state.door.administer(request)
+
+
 KEYS = [
     Security(APIKeyHeader(name="X-API-Key", scheme_name="X-API-Key", auto_error=False)),
     Security(HTTPBearer(scheme_name="Bearer", auto_error=False)),
 ]
-ADMITTED = [*KEYS, Depends(_admitted)]
+ADMITTED = [*KEYS, Depends(_admitted), Depends(_room)]
 IDENTIFIED = [*KEYS, Depends(_identified)]
 OVERHEARING = [*KEYS, Depends(_overhearing)]
+ADMINISTERING = [*KEYS, Depends(_administering)]
 
-CurrentDetector = Annotated[Detector, Depends(_detector)]
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 
 MIN_SCORE = "Least score of a box, 0.01 to 1. Unset: the model's own, see `GET /model`."

@@ -3,32 +3,31 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self
 
 from api import picture as pictures
+from api.backend import Backend
+from api.clock import Clock
 from api.endpoint import Endpoint
-from api.errors import DeadlineExceeded, DetectError, EndpointAnswerInvalid, InvalidParameter
+from api.errors import DeadlineExceeded, DetectError, EndpointAnswerInvalid, EndpointUnavailable, InvalidParameter
+from api.expected import EndpointAnswer, Serving
 from api.fit import FITS, Corners, Fit
-from api.load import Line, Load, Memory, Pool, Spent
+from api.load import Line, Load, Memory, Pool
 from api.metrics import Metrics
 from api.picture import Picture
 from api.schema import (
     Box,
     Detection,
     Detections,
-    EndpointAnswer,
     ImageInfo,
     Model,
     ModelRef,
     Parameters,
-    Timing,
 )
 from api.settings import Settings
 from api.wire import Call
-
-T = TypeVar("T")
 
 HEADS = 2  # threads that read pictures' headers, so that nobody waits behind large pictures to be refused
 IN_LINE = 4  # times the memory for decoding that may have it or wait for it: a batch has four pictures at once
@@ -45,29 +44,63 @@ class Found:
     image_id: int = 0
 
 
-class Detector:
-    """Pictures in, boxes out, for one model behind one endpoint."""
+@dataclass(frozen=True)
+class Shared:
+    """What all models of a process share: the settings, the figures, memory, decoders, places for endpoint calls."""
 
-    def __init__(self, settings: Settings, endpoint: Endpoint, metrics: Metrics) -> None:
-        self.settings, self.endpoint, self.model, self.metrics = settings, endpoint, settings.model, metrics
-        self.load = Load(settings.endpoint_calls + settings.waiting_calls)
-        self._memory, self._line = Memory(settings.decode_bytes), Line(IN_LINE * settings.decode_bytes)
-        self._heads = Pool("head", HEADS, settings.waiting_decodes)
-        self._decodes = Pool("decode", settings.decodes, settings.waiting_decodes, metrics.waiting.labels("decode").set)
-        self._calls = Pool(
-            "endpoint", settings.endpoint_calls, settings.waiting_calls, metrics.waiting.labels("endpoint").set
+    settings: Settings
+    metrics: Metrics
+    memory: Memory
+    line: Line
+    heads: Pool
+    decodes: Pool
+    calls: Pool
+
+    @classmethod
+    def of(cls, settings: Settings, metrics: Metrics) -> Self:
+        """As the settings say."""
+        waiting = metrics.waiting.labels
+        return cls(
+            settings,
+            metrics,
+            Memory(settings.decode_bytes),
+            Line(IN_LINE * settings.decode_bytes),
+            Pool("head", HEADS, settings.waiting_decodes),
+            Pool("decode", settings.decodes, settings.waiting_decodes, waiting("decode").set),
+            Pool("endpoint", settings.endpoint_calls, settings.waiting_calls, waiting("endpoint").set),
         )
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self.heads.close()
+        self.decodes.close()
+        self.calls.close()
+
+
+class Detector:
+    """Pictures in, boxes out, for one model behind one endpoint. How the model is described follows its reloads."""
+
+    def __init__(self, name: str, backend: Backend, endpoint: Endpoint, shared: Shared) -> None:
+        self.name, self.endpoint, self.settings = name, endpoint, shared.settings
+        self.load = Load(shared.settings.endpoint_calls + shared.settings.waiting_calls)
+        self._backend, self._shared, self._metrics = backend, shared, shared.metrics
+        self._serving = self._described(endpoint.serving() or Serving(revision="", model=backend.on_disk()))
+        self._metrics.expect(name)
+
+    @property
+    def model(self) -> Model:
+        """What the model is, as far as this process has heard."""
+        return self._serving.model
 
     async def detect(self, upload: bytes, wanted: Parameters, request_id: str, ends_at: float | None = None) -> Found:
         """The boxes of one upload, in pixels of its upright picture; a batch has one end for all of its pictures.
 
         Raises PictureError, UnsupportedPictureFormat, InvalidParameter, Overloaded, EndpointError, DeadlineExceeded.
         """
-        self._check(wanted)
         ends_at = ends_at or time.monotonic() + self.settings.deadline_seconds
         with self.load.place():
             async with _deadline(ends_at):
-                return await self._find(upload, wanted, Call(request_id, ends_at - time.monotonic()))
+                return await self._find(upload, wanted, Call(request_id, ends_at - time.monotonic()), Clock())
 
     async def draw(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
         """The drawing's bytes, within the same deadline; it decodes the picture again, so it takes a decoder's place.
@@ -75,72 +108,79 @@ class Detector:
         Raises Overloaded, DeadlineExceeded.
         """
         async with _deadline(found.ends_at):
-            with self._line.place(self._reckon(found.picture)):
-                return await self._decodes.run(lambda: self._drawn(found, drawing))
+            with self._shared.line.place(self._reckon(found.picture)):
+                return await self._shared.decodes.run(lambda: self._drawn(found, drawing))
 
-    async def _find(self, upload: bytes, wanted: Parameters, call: Call) -> Found:
-        clock = Clock()
-        picture = await self._heads.run(clock.timed("decode", lambda: self._admit(upload)))
-        with self._line.place(self._reckon(picture, self.model.input_size)):
-            fit, canvas = await self._decodes.run(clock.timed("decode", lambda: self._canvas(picture)))
-        answer = await self._calls.run(clock.timed("inference", lambda: self._ask(canvas, call)), call.abandon)
+    async def current(self) -> Model:
+        """What the model is now, asked of an embedded endpoint; of SageMaker's nothing is asked."""
+        with suppress(EndpointUnavailable):
+            return await self._follow()
+        return self.model
+
+    async def reload(self) -> None:
+        """Have the endpoint load its model directory again. Raises NotReloaded, EndpointUnavailable."""
+        await asyncio.to_thread(self.endpoint.reload)
+
+    async def _find(self, upload: bytes, wanted: Parameters, call: Call, clock: Clock) -> Found:
+        model, revision = self.model, self._serving.revision
+        _check(wanted, model)
+        picture, fit, canvas = await self._prepare(upload, model, clock)
+        answer, answered_by = await self._shared.calls.run(
+            clock.timed("inference", lambda: self._ask(canvas, model, call)), call.abandon
+        )
+        if answered_by != revision and await self._follow() != model:
+            return await self._find(upload, wanted, call, clock)
         self.load.learn(clock.spent)
-        self.metrics.detected(clock.spent, picture.width * picture.height)
-        self.metrics.limit.set(self.load.limit)
-        found = detections(answer, fit, self.model, wanted)
-        return Found(self._native(picture, found, wanted, call.request_id, clock), picture, self.model, call.ends_at)
+        self._metrics.detected(self.name, clock.spent, picture.width * picture.height, self.load.limit)
+        found = detections(answer, fit, model, wanted)
+        return Found(_native(model, picture, found, wanted, call.request_id, clock), picture, model, call.ends_at)
 
-    def close(self) -> None:
-        """Stop the threads."""
-        self._heads.close()
-        self._decodes.close()
-        self._calls.close()
+    async def _prepare(self, upload: bytes, model: Model, clock: Clock) -> tuple[Picture, Fit, bytes]:
+        """Admit by the header first, so that a refusal waits for nobody; then wait in line to be decoded."""
+        shared = self._shared
+        picture = await shared.heads.run(clock.timed("decode", lambda: self._admit(upload)))
+        with shared.line.place(self._reckon(picture, model.input_size)):
+            fit, canvas = await shared.decodes.run(clock.timed("decode", lambda: self._canvas(picture, model)))
+        return picture, fit, canvas
 
-    def _check(self, wanted: Parameters) -> None:
-        if unknown := set(wanted.labels or ()) - set(self.model.labels):
-            names = ", ".join(sorted(unknown))
-            raise InvalidParameter(f"The model does not know the label {names}; GET /model lists those it knows.")
+    async def _follow(self) -> Model:
+        """The model that the endpoint says it serves now. Raises EndpointUnavailable where it says nothing."""
+        serving = await asyncio.to_thread(self.endpoint.serving)
+        if serving is None:
+            raise EndpointUnavailable("The endpoint does not say which model it serves now.", retry_after=1)
+        self._serving = self._described(serving)
+        return self.model
+
+    def _described(self, serving: Serving) -> Serving:
+        return serving.model_copy(update={"model": self._backend.model(self.name, serving.model)})
 
     def _admit(self, upload: bytes) -> Picture:
         settings = self.settings
         return pictures.admit(upload, settings.formats, settings.max_pixels, settings.max_side)
 
-    def _canvas(self, picture: Picture) -> tuple[Fit, bytes]:
-        size = self.model.input_size
-        fit = FITS[self.model.fit](picture.width, picture.height, size)
-        with self._memory.taken(self._reckon(picture, size)):
+    def _canvas(self, picture: Picture, model: Model) -> tuple[Fit, bytes]:
+        size = model.input_size
+        fit = FITS[model.fit](picture.width, picture.height, size)
+        with self._shared.memory.taken(self._reckon(picture, size)):
             return fit, pictures.canvas(picture, fit, size, self.settings.canvas_format)
 
     def _reckon(self, picture: Picture, size: int | None = None) -> int:
         """Bytes that decoding takes, or all there are where it would take more."""
         return min(picture.weight(size), self.settings.decode_bytes)
 
-    def _ask(self, canvas: bytes, call: Call) -> EndpointAnswer:
+    def _ask(self, canvas: bytes, model: Model, call: Call) -> tuple[EndpointAnswer, str]:
         failure = None
         try:
-            return self.endpoint.invoke(canvas, self.model.input_size, call)
+            return self.endpoint.invoke(canvas, model.input_size, call)
         except DetectError as error:
             failure = error
             raise
         finally:
-            self.metrics.called(failure, self.endpoint.breaker_state)
+            self._metrics.called(self.name, failure, self.endpoint.breaker_state)
 
     def _drawn(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
-        with self._memory.taken(self._reckon(found.picture)):
+        with self._shared.memory.taken(self._reckon(found.picture)):
             return drawing(found)
-
-    def _native(
-        self, picture: Picture, found: list[Detection], wanted: Parameters, request_id: str, clock: "Clock"
-    ) -> Detections:
-        return Detections(
-            request_id=request_id,
-            model=ModelRef(name=self.model.name, version=self.model.version),
-            image=ImageInfo(width=picture.width, height=picture.height, format=picture.format.upper()),
-            detections=found,
-            count=len(found),
-            parameters=wanted,
-            timing_ms=clock.timing(),
-        )
 
 
 @asynccontextmanager
@@ -150,6 +190,26 @@ async def _deadline(ends_at: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise DeadlineExceeded("The request's time budget is spent.") from error
+
+
+def _check(wanted: Parameters, model: Model) -> None:
+    if unknown := set(wanted.labels or ()) - set(model.labels):
+        names = ", ".join(sorted(unknown))
+        raise InvalidParameter(f"The model does not know the label {names}; GET /model lists those it knows.")
+
+
+def _native(
+    model: Model, picture: Picture, found: list[Detection], wanted: Parameters, request_id: str, clock: Clock
+) -> Detections:
+    return Detections(
+        request_id=request_id,
+        model=ModelRef(name=model.name, version=model.version),
+        image=ImageInfo(width=picture.width, height=picture.height, format=picture.format.upper()),
+        detections=found,
+        count=len(found),
+        parameters=wanted,
+        timing_ms=clock.timing(),
+    )
 
 
 def detections(answer: EndpointAnswer, fit: Fit, model: Model, wanted: Parameters) -> list[Detection]:
@@ -193,37 +253,3 @@ def _box(corners: Corners, digits: int) -> Box:
 
 def _has_area(box: Box) -> bool:
     return box.x_min < box.x_max and box.y_min < box.y_max
-
-
-class Clock:
-    """Where a request's time goes; written from worker threads one after the other."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._spent = {"decode": 0.0, "queue": 0.0, "inference": 0.0}
-        self._work = 0.0
-
-    def timed(self, stage: str, work: Callable[[], T]) -> Callable[[], T]:
-        """The work, timed as this stage; what passes between now and its start was spent in a queue."""
-        asked = time.perf_counter()
-
-        def run() -> T:
-            started, worked = time.perf_counter(), time.thread_time()
-            self._spent["queue"] += started - asked
-            try:
-                return work()
-            finally:
-                self._spent[stage] += time.perf_counter() - started
-                self._work += time.thread_time() - worked
-
-        return run
-
-    @property
-    def spent(self) -> Spent:
-        """Seconds so far."""
-        return Spent(**self._spent, work=self._work, total=time.perf_counter() - self._started)
-
-    def timing(self) -> Timing:
-        """Milliseconds so far."""
-        spent = {**self._spent, "total": time.perf_counter() - self._started}
-        return Timing(**{stage: round(seconds * 1000, 1) for stage, seconds in spent.items()})

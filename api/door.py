@@ -5,8 +5,7 @@ import ipaddress
 from starlette.requests import Request
 
 from api.errors import Forbidden, Unauthenticated
-from api.keys import Keys
-from api.load import Load
+from api.keys import Keys, Owner
 from api.rates import Rates, neighbourhood
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
@@ -15,18 +14,17 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 class Door:
     """Asked before a request's body is read."""
 
-    def __init__(self, keys: Keys, rates: Rates, load: Load) -> None:
-        self._keys, self._rates, self._load = keys, rates, load
+    def __init__(self, keys: Keys, rates: Rates) -> None:
+        self._keys, self._rates = keys, rates
 
     async def admit(self, request: Request, key: str | None = None) -> None:
         """Let a caller in, by a key that came otherwise where there is one.
 
-        Raises Unauthenticated, Forbidden, RateLimited, Overloaded.
+        Raises Unauthenticated, Forbidden, RateLimited.
         """
         await self._rates.count("address", neighbourhood(_address(request)))
-        if name := self._named(request, key=key):
-            await self._rates.count("key", name)
-        self._load.admit()
+        if owner := self._owner(request, key=key):
+            await self._rates.count("key", owner.name)
 
     async def charge(self, request: Request, more: int) -> None:
         """Count what an admitted caller asks for beyond one picture. Raises RateLimited."""
@@ -38,24 +36,36 @@ class Door:
     async def identify(self, request: Request) -> None:
         """Let a caller ask what costs nothing. Raises Unauthenticated, Forbidden, RateLimited."""
         await self._rates.count("address", neighbourhood(_address(request)))
-        self._named(request)
+        self._owner(request)
+
+    async def administer(self, request: Request) -> None:
+        """Let in who may change what runs: by an admin key or, where no keys are asked for, from this machine.
+
+        Raises Unauthenticated, Forbidden, RateLimited.
+        """
+        await self._rates.count("address", neighbourhood(_address(request)))
+        if owner := self._owner(request):
+            if not owner.admin:
+                raise Forbidden("This API key is no admin key; `detect-gateway key NAME --admin` makes one.")
+        elif not _is_local(request) or "origin" in request.headers:  # a page in this machine's browser may be anybody's
+            raise Forbidden("Without API keys only this machine may, and no page in a browser.")
 
     def overhear(self, request: Request) -> None:
         """Let an operator read figures: with a key, or from this machine and not through a proxy on it."""
         if not (_is_local(request) and not _given(request)):
-            self._named(request, needed=True)
+            self._owner(request, needed=True)
 
-    def _named(self, request: Request, needed: bool = False, key: str | None = None) -> str | None:
+    def _owner(self, request: Request, needed: bool = False, key: str | None = None) -> Owner | None:
         if not self._keys and not needed:
             return None
         key = key or _given(request)
         if key is None:
             raise Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY.")
-        name = self._keys.owner(key)
-        if name is None:
+        owner = self._keys.owner(key)
+        if owner is None:
             raise Forbidden("This API key is not known here.")
-        request.state.key = name
-        return name
+        request.state.key = owner.name
+        return owner
 
 
 def _given(request: Request) -> str | None:

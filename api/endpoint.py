@@ -1,7 +1,6 @@
 """The endpoint: its protocol, and the SageMaker client that is the only one. The only room that knows boto3."""
 
 import base64
-import http.client
 import io
 import json
 import os
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any, NoReturn, Protocol, cast
-from urllib.parse import urlsplit
 
 import boto3
 import botocore
@@ -22,16 +20,19 @@ from botocore.config import Config
 from botocore.httpsession import get_cert_path
 from pydantic import ValidationError
 
-from api.breaker import Breaker, State
+from api import loopback
+from api.backend import Backend
+from api.breaker import Breaker, State, is_fault
 from api.errors import (
     Again,
-    DeadlineExceeded,
     DetectError,
     EndpointAnswerInvalid,
     EndpointFailed,
     EndpointUnavailable,
+    NotReloaded,
 )
-from api.schema import EndpointAnswer, EndpointState
+from api.expected import EndpointAnswer, Serving
+from api.schema import EndpointState
 from api.settings import Settings
 from api.wire import Call, Wire
 
@@ -43,8 +44,19 @@ BEFORE_SEND = "before-send.sagemaker-runtime.InvokeEndpoint"
 class Endpoint(Protocol):
     """Where canvases become rows of boxes."""
 
-    def invoke(self, canvas: bytes, size: int, call: Call) -> EndpointAnswer:
-        """The endpoint's answer for one size×size canvas; blocks. Raises EndpointError and DeadlineExceeded."""
+    def invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
+        """The answer for one size×size canvas, and the revision of the model that gave it; blocks.
+
+        Raises EndpointError and DeadlineExceeded.
+        """
+        ...
+
+    def serving(self) -> Serving | None:
+        """What the endpoint itself says that it serves now, if it says so; may block for a moment."""
+        ...
+
+    def reload(self) -> None:
+        """Load the model again from where it lies; blocks. Raises NotReloaded and EndpointUnavailable."""
         ...
 
     def state(self) -> EndpointState:
@@ -68,27 +80,28 @@ class SageMakerEndpoint:
     embedded_url: str | None = None
     last_error: str | None = None
 
-    def invoke(self, canvas: bytes, size: int, call: Call) -> EndpointAnswer:
+    def invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
         """One InvokeEndpoint in the wire format of docs/api.md; blocks until the answer is whole."""
         body = json.dumps({"image": base64.b64encode(canvas).decode(), "short": size})
         self.breaker.enter()
         in_time = call.left > call.seconds / 2  # who came late cannot blame the endpoint for the deadline
         try:
-            answer = _parse(self._ask(body, call))
+            content, revision = self._ask(body, call)
+            answer = _parse(content)
         except BaseException as error:
             self._note(error, call, in_time)
             raise
         self.breaker.success()
         self.last_error = None
-        return answer
+        return answer, revision
 
     def state(self) -> EndpointState:
-        """Ready means that the breaker lets calls pass, and that the embedded endpoint, if it is that, answers a ping.
+        """Ready means that the breaker lets calls pass and, where it is the embedded endpoint, that it has the model.
 
         SageMaker's is asked nothing.
         """
         breaker = self.breaker.state
-        alive = self.embedded_url is None or answers(self.embedded_url, "/ping")
+        alive = self.embedded_url is None or loopback.answers(self.embedded_url, loopback.about(self.name))
         return EndpointState(
             kind="embedded" if self.embedded_url else "sagemaker",
             name=self.name,
@@ -96,6 +109,16 @@ class SageMakerEndpoint:
             breaker=breaker,
             last_error=self.last_error,
         )
+
+    def serving(self) -> Serving | None:
+        """What the embedded endpoint says; SageMaker's says nothing."""
+        return loopback.serving(self.embedded_url, self.name) if self.embedded_url else None
+
+    def reload(self) -> None:
+        """Of the embedded endpoint's models only."""
+        if not self.embedded_url:
+            raise NotReloaded("This model is SageMaker's; `detect-deploy update` gives its endpoint another.")
+        loopback.load_again(self.embedded_url, self.name)
 
     @property
     def breaker_state(self) -> State:
@@ -106,10 +129,10 @@ class SageMakerEndpoint:
         if call.unwanted or not isinstance(error, DetectError):
             return self.breaker.neither()
         self.last_error = error.code
-        return self.breaker.fault() if _is_fault(error, in_time) else self.breaker.neither()
+        return self.breaker.fault() if is_fault(error, in_time) else self.breaker.neither()
 
-    def _ask(self, body: str, call: Call) -> bytes:
-        """The answer's bytes; asked again only where the endpoint cannot have taken, and billed, the picture."""
+    def _ask(self, body: str, call: Call) -> tuple[bytes, str]:
+        """The answer's bytes and revision; asked again only where the endpoint cannot have taken, and billed, it."""
         for tries in count():
             try:
                 with self.wire.during(call):
@@ -121,7 +144,7 @@ class SageMakerEndpoint:
             call.pause(pause)
         raise AssertionError("count() has no end")
 
-    def _invoke(self, body: str, call: Call) -> bytes:
+    def _invoke(self, body: str, call: Call) -> tuple[bytes, str]:
         try:
             answer = self.client.invoke_endpoint(
                 EndpointName=self.name,
@@ -130,33 +153,39 @@ class SageMakerEndpoint:
                 InferenceId=call.request_id,
                 Body=body,
             )
-            content: bytes = answer["Body"].read()
+            return answer["Body"].read(), answer.get("CustomAttributes", "") if self.embedded_url else ""
         except (aws.BotoCoreError, aws.ClientError) as error:
             _translate(error)
-        return content
 
 
-def connect(settings: Settings) -> SageMakerEndpoint:
-    """The endpoint that the settings name, with one boto3 client for its whole life. Raises EndpointUnavailable."""
+def connect(settings: Settings) -> dict[str, SageMakerEndpoint]:
+    """The endpoint of each model, with a boto3 client for its whole life. Raises EndpointUnavailable."""
+    alone = len(settings.model_dirs) == 1
+    return {
+        name: _connect(settings, backend, backend.endpoint_name or (EMBEDDED if alone else name))
+        for name, backend in settings.backends.items()
+    }
+
+
+def _connect(settings: Settings, backend: Backend, name: str) -> SageMakerEndpoint:
     core = botocore.session.get_session()
     # Tries are ours alone: botocore would repeat calls that were billed.
     once: dict[str, Any] = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
     region = os.environ.get("AWS_REGION") or None  # which every AWS tool reads, and botocore alone does not
     connect_to = partial(boto3.Session(botocore_session=core, region_name=region).client, "sagemaker-runtime")
     try:
-        if settings.endpoint_name:
+        if backend.endpoint_name:
             client = connect_to(config=Config(**once))
         else:
-            loopback = Config(**once, signature_version=botocore.UNSIGNED, region_name="us-east-1")
-            client = connect_to(endpoint_url=settings.embedded_url, config=loopback)
+            loopback_only = Config(**once, signature_version=botocore.UNSIGNED, region_name="us-east-1")
+            client = connect_to(endpoint_url=settings.embedded_url, config=loopback_only)
     except aws.BotoCoreError as error:
         _translate(error)
     authorities = core.get_config_variable("ca_bundle") or get_cert_path(True)
     wire = Wire(client.meta.endpoint_url, settings.connect_seconds, MAX_ANSWER_BYTES, authorities)
     client.meta.events.register(BEFORE_SEND, partial(_send, wire))
-    embedded = None if settings.endpoint_name else settings.embedded_url
-    breaker = Breaker(settings.breaker_faults)
-    return SageMakerEndpoint(client, settings.endpoint_name or EMBEDDED, wire, breaker, embedded)
+    embedded = None if backend.endpoint_name else settings.embedded_url
+    return SageMakerEndpoint(client, name, wire, Breaker(settings.breaker_faults), embedded)
 
 
 def _send(wire: Wire, request: Any, **_: object) -> AWSResponse:
@@ -166,16 +195,6 @@ def _send(wire: Wire, request: Any, **_: object) -> AWSResponse:
     headers = {name: value for name, value in reply.headers.items() if name.lower() != "content-length"}
     raw = urllib3.HTTPResponse(io.BytesIO(reply.body), headers, reply.status, preload_content=False)
     return AWSResponse(request.url, reply.status, cast(Any, HeadersDict(headers)), raw)
-
-
-def _is_fault(error: DetectError, in_time: bool) -> bool:
-    """Whether it speaks against the endpoint; a picture that the model refuses, or a cold start, does not."""
-    if isinstance(error, EndpointFailed):
-        status = error.members.get("endpoint_status")
-        return not (isinstance(status, int) and 400 <= status < 500)
-    if isinstance(error, EndpointUnavailable):
-        return error.again != "patiently"
-    return in_time or not isinstance(error, DeadlineExceeded)
 
 
 def _pause(again: Again, tries: int) -> float | None:
@@ -229,20 +248,6 @@ def _parse(body: bytes) -> EndpointAnswer:
     try:
         if len(body) > MAX_ANSWER_BYTES:
             raise ValueError("too long")
-        answer = EndpointAnswer.model_validate_json(body)
+        return EndpointAnswer.model_validate_json(body)
     except (ValidationError, ValueError) as error:
         raise EndpointAnswerInvalid("The endpoint's answer breaks the wire contract.") from error
-    return answer
-
-
-def answers(url: str, path: str) -> bool:
-    """Whether a GET of this path is answered with 200 within two seconds."""
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=2)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

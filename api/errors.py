@@ -19,6 +19,8 @@ DetectError
 │   └── EndpointUnavailable     503  endpoint-unavailable
 ├── DeadlineExceeded            504  deadline-exceeded
 ├── NotFound                    404  not-found
+├── UnknownModel                404  unknown-model
+├── NotReloaded                 409  not-reloaded
 ├── MethodNotAllowed            405  method-not-allowed
 └── Internal                    500  internal
 
@@ -177,6 +179,18 @@ class NotFound(DetectError):
     """There is nothing at this path."""
 
     status, code, title = 404, "not-found", "There is nothing here"
+
+
+class UnknownModel(DetectError):
+    """No model behind this gateway has the name."""
+
+    status, code, title = 404, "unknown-model", "There is no model of this name"
+
+
+class NotReloaded(DetectError):
+    """The model goes on as it was."""
+
+    status, code, title = 409, "not-reloaded", "The model was not reloaded"
 
 
 class MethodNotAllowed(DetectError):

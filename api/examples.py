@@ -54,6 +54,13 @@ HEALTH: JsonDict = {
     "status": "ready",
     "endpoint": {"kind": "embedded", "name": "embedded", "ready": True},
     "model": {"name": "person", "version": "1"},
+    "models": [
+        {
+            "name": "person",
+            "version": "1",
+            "endpoint": {"kind": "embedded", "name": "embedded", "ready": True},
+        }
+    ],
     "uptime_seconds": 4711.2,
     "version": "0.1.0",
 }

@@ -18,7 +18,7 @@ def gateway_here(settings: Settings) -> Iterator[httpx2.ASGITransport]:
     """The way to it for a client. Raises InvalidSetting and EndpointUnavailable."""
     with ExitStack() as stack:
         settings = settings.model_copy(update=OPEN)
-        if not settings.endpoint_name:
-            url = stack.enter_context(embedded_endpoint(settings.model_dir))
-            settings = settings.model_copy(update={"embedded_url": url})
+        if settings.model_dirs:
+            embedded = stack.enter_context(embedded_endpoint(settings.model_dirs))
+            settings = settings.model_copy(update={"embedded_url": embedded.url})
         yield httpx2.ASGITransport(create_app(settings, connect(settings)))

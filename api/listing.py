@@ -38,7 +38,7 @@ def _variable(name: str) -> str:
 
 def _default(field: FieldInfo) -> str:
     default = field.default
-    if field.default_factory or default is None or default == "":
+    if field.default_factory or default in (None, "", {}):
         return "unset"
     if isinstance(default, tuple):
         return f"`{','.join(default)}`"

@@ -1,11 +1,12 @@
 """The embedded endpoint: starts inference/server.py on loopback as a child process, watches it, starts it again."""
 
 import logging
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,32 +21,43 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 
 @contextmanager
-def embedded_endpoint(model_dir: Path) -> Iterator[str]:
-    """The URL of an endpoint that serves `model_dir` for as long as the context lasts.
+def embedded_endpoint(model_dirs: Mapping[str, Path]) -> Iterator["Embedded"]:
+    """An endpoint that serves these model directories, by name, for as long as the context lasts.
 
     A child that dies is started again on the same port; one that cannot even start raises EndpointUnavailable.
     """
     if not SERVER.is_file():
         raise EndpointUnavailable("No detector is installed here to embed: set DETECT_ENDPOINT_NAME.")
-    child = _Child(model_dir)
+    child = Embedded(model_dirs)
     child.start()
     try:
-        yield child.url
+        yield child
     finally:
         child.stop()
 
 
-class _Child:
-    def __init__(self, model_dir: Path) -> None:
-        self.model_dir, self.url, self.port = model_dir, "", 0
+class Embedded:
+    """The child process, and its URL. One model alone answers to any name."""
+
+    def __init__(self, model_dirs: Mapping[str, Path]) -> None:
+        alone = len(model_dirs) == 1
+        self._served = [str(folder) if alone else f"{name}={folder}" for name, folder in model_dirs.items()]
+        self.url, self._port = "", 0
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
+        """Start it, and again whenever it ends. Raises EndpointUnavailable."""
         self._spawn()
         threading.Thread(target=self._watch, name="embedded-endpoint", daemon=True).start()
 
+    def reload(self) -> None:
+        """Have it load its model directories again, each beside what it serves from there."""
+        if self._process:
+            self._process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
+        """End it."""
         self._stopping.set()
         if self._process:
             self._process.terminate()
@@ -57,9 +69,9 @@ class _Child:
 
     def _spawn(self) -> None:
         """Start the server and wait until it listens; its standard input tells it that we are gone."""
-        command = [sys.executable, str(SERVER), "--model-dir", str(self.model_dir), "--host", "127.0.0.1"]
+        command = [sys.executable, str(SERVER), "--host", "127.0.0.1", "--port", str(self._port), "--stop-with-parent"]
         self._process = subprocess.Popen(
-            [*command, "--port", str(self.port), "--stop-with-parent"],
+            [*command, *(part for served in self._served for part in ("--model-dir", served))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -69,7 +81,7 @@ class _Child:
         if not line.startswith("listening on "):
             raise EndpointUnavailable("The embedded endpoint could not be started; its log above says why.")
         self.url = line.removeprefix("listening on ").strip()
-        self.port = urlsplit(self.url).port or 0
+        self._port = urlsplit(self.url).port or 0
 
     def _watch(self) -> None:
         pause = FIRST_PAUSE

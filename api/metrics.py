@@ -1,6 +1,7 @@
 """What Prometheus is told, right across several workers."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,45 +35,49 @@ class Metrics:
         self.requests = Counter("detect_requests", "Requests answered", ["route", "method", "code"], registry=own)
         self.seconds = Histogram("detect_request_seconds", "Time to answer", ["route"], buckets=SECONDS, registry=own)
         self.stages = Histogram(
-            "detect_stage_seconds", "Time in one stage of a detection", ["stage"], buckets=SECONDS, registry=own
+            "detect_stage_seconds",
+            "Time in one stage of a detection",
+            ["stage", "model"],
+            buckets=SECONDS,
+            registry=own,
         )
         self.pixels = Histogram("detect_picture_pixels", "Pixels of pictures", buckets=PIXELS, registry=own)
-        self.in_flight = Gauge(
-            "detect_requests_in_flight", "Requests being answered", registry=own, multiprocess_mode="livesum"
+        gauge = partial(Gauge, registry=own, multiprocess_mode="livesum")
+        self.in_flight = gauge("detect_requests_in_flight", "Requests being answered")
+        self.waiting = gauge("detect_waiting", "Work in line for a place", ["place"])
+        self.limit = gauge("detect_limit", "Detections that may be inside at once", ["model"])
+        self.held = gauge("detect_held_bytes", "Bytes of uploads and large answers in memory")
+        self.endpoint_errors = Counter(
+            "detect_endpoint_errors", "Failed endpoint calls", ["code", "model"], registry=own
         )
-        self.waiting = Gauge(
-            "detect_waiting", "Work in line for a place", ["place"], registry=own, multiprocess_mode="livesum"
+        self.billed = Counter(
+            "detect_billed_invocations", "Endpoint calls that AWS bills, or may bill", ["model"], registry=own
         )
-        self.limit = Gauge(
-            "detect_limit", "Detections that may be inside at once", registry=own, multiprocess_mode="livesum"
-        )
-        self.held = Gauge(
-            "detect_held_bytes",
-            "Bytes of uploads and large answers in memory",
-            registry=own,
-            multiprocess_mode="livesum",
-        )
-        self.endpoint_errors = Counter("detect_endpoint_errors", "Failed endpoint calls", ["code"], registry=own)
-        self.billed = Counter("detect_billed_invocations", "Endpoint calls that AWS bills, or may bill", registry=own)
         self.breaker = Gauge(
-            "detect_breaker", "0 closed, 1 half-open, 2 open", registry=own, multiprocess_mode="livemax"
+            "detect_breaker", "0 closed, 1 half-open, 2 open", ["model"], registry=own, multiprocess_mode="livemax"
         )
         if SHARED_FOLDER not in os.environ:
             ProcessCollector(registry=own)
 
-    def detected(self, spent: Spent, pixels: int) -> None:
+    def expect(self, model: str) -> None:
+        """Show a model's figures from the start: an alarm needs the zero before the one."""
+        self.breaker.labels(model).set(BREAKER["closed"])
+        self.billed.labels(model)
+
+    def detected(self, model: str, spent: Spent, pixels: int, limit: float) -> None:
         """A detection was answered."""
         for stage in ("queue", "decode", "inference"):
-            self.stages.labels(stage).observe(getattr(spent, stage))
+            self.stages.labels(stage, model).observe(getattr(spent, stage))
         self.pixels.observe(pixels)
+        self.limit.labels(model).set(limit)
 
-    def called(self, error: DetectError | None, breaker: str) -> None:
+    def called(self, model: str, error: DetectError | None, breaker: str) -> None:
         """An endpoint call ended, well (None) or not."""
         if error:
-            self.endpoint_errors.labels(error.code).inc()
+            self.endpoint_errors.labels(error.code, model).inc()
         if error is None or error.reached:
-            self.billed.inc()
-        self.breaker.set(BREAKER[breaker])
+            self.billed.labels(model).inc()
+        self.breaker.labels(model).set(BREAKER[breaker])
 
     def exposition(self) -> bytes:
         """All workers' figures in Prometheus's text format."""

@@ -61,6 +61,7 @@ EXAMPLES: tuple[DetectError, ...] = (
     errors.MalformedUpload("The form has 2 parts named image or file; it takes one."),
     errors.Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY."),
     errors.Forbidden("This API key is not known here."),
+    errors.UnknownModel("GET /models lists the models that there are."),
     errors.UploadTooSlow("The body was not in within 30 seconds."),
     errors.UploadTooLarge("The body is over 10485760 bytes.", max_body_bytes=10485760),
     errors.UnsupportedPictureFormat("This is GIF; taken are JPEG, PNG, WEBP.", detected="gif"),
@@ -126,9 +127,19 @@ BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 DEEPSTACK_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": DeepStackAnswer, "description": "What is wrong, in `error`"}
-    for status in sorted({404} | {error.status for error in EXAMPLES} - {500})
+    for status in sorted({error.status for error in EXAMPLES} - {500})
 }
 
-KEY_RESPONSES = _problems(
-    tuple(one for one in EXAMPLES if isinstance(one, errors.Unauthenticated | errors.Forbidden | errors.RateLimited))
-)
+
+def _only(*kinds: type[DetectError]) -> dict[int | str, dict[str, Any]]:
+    return _problems(tuple(one for one in EXAMPLES if isinstance(one, kinds)))
+
+
+AT_THE_DOOR = (errors.Unauthenticated, errors.Forbidden, errors.RateLimited)
+KEY_RESPONSES = _only(*AT_THE_DOOR)
+NAMED_RESPONSES = _only(errors.UnknownModel)
+MODEL_RESPONSES = _only(*AT_THE_DOOR, errors.UnknownModel)
+RELOAD_RESPONSES = {
+    **_only(*AT_THE_DOOR, errors.UnknownModel, errors.EndpointUnavailable),
+    **_problems((errors.NotReloaded("What is in its model directory cannot be served."),)),
+}

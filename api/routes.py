@@ -12,21 +12,43 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.batch import PATH, entries
-from api.dependencies import ADMITTED, IDENTIFIED, OVERHEARING, CurrentDetector, CurrentSettings, Wanted
-from api.openapi import BATCH_REQUEST, BATCH_RESPONSES, DETECT_REQUEST, DETECT_RESPONSES, KEY_RESPONSES, LINES
+from api.dependencies import (
+    ADMINISTERING,
+    ADMITTED,
+    IDENTIFIED,
+    OVERHEARING,
+    CurrentDetector,
+    CurrentModels,
+    CurrentSettings,
+    Wanted,
+)
+from api.detect import Detector
+from api.openapi import (
+    BATCH_REQUEST,
+    BATCH_RESPONSES,
+    DETECT_REQUEST,
+    DETECT_RESPONSES,
+    KEY_RESPONSES,
+    LINES,
+    MODEL_RESPONSES,
+    NAMED_RESPONSES,
+    RELOAD_RESPONSES,
+)
 from api.render import Format, choose, liked
 from api.schema import (
     Alive,
     BatchAnswer,
     CocoResult,
     Detections,
-    EndpointState,
     Health,
     Limits,
     ModelCard,
+    ModelCards,
+    ModelHealth,
     ModelRef,
     Readiness,
 )
+from api.settings import Settings
 from api.upload import read_batch, read_upload
 
 router = APIRouter()
@@ -35,6 +57,7 @@ PAGE = Path(__file__).parent / "page"
 
 FORMAT = "What to answer with, whatever `Accept` says: `coco` is for pycocotools, the pictures have their boxes drawn."
 IMAGE_ID = "The picture's number in COCO's results."
+ONE_MODEL = "The model that has to be ready. Unset: any."
 
 
 @router.post(
@@ -104,16 +127,50 @@ async def detect_batch(request: Request, detector: CurrentDetector, wanted: Want
 
 
 @router.get(
+    "/models",
+    summary="The models, the default first",
+    responses=KEY_RESPONSES,
+    dependencies=IDENTIFIED,
+    tags=["detection"],
+)
+async def every_model(settings: CurrentSettings, models: CurrentModels) -> ModelCards:
+    """What `GET /model` says, of each."""
+    cards = [await _card(settings, detector) for detector in models]
+    return ModelCards(models=cards, count=len(cards))
+
+
+@router.get(
     "/model",
     summary="What the model is, and what may be sent to it",
-    responses=KEY_RESPONSES,
+    responses=MODEL_RESPONSES,
     dependencies=IDENTIFIED,
     tags=["detection"],
 )
 async def model(settings: CurrentSettings, detector: CurrentDetector) -> ModelCard:
     """Name, labels, input size, limits, formats."""
+    return await _card(settings, detector)
+
+
+async def _card(settings: Settings, detector: Detector) -> ModelCard:
     limits = Limits(max_body_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels, max_side=settings.max_side)
-    return ModelCard(**detector.model.model_dump(), limits=limits, formats=list(settings.formats))
+    described = await detector.current()
+    return ModelCard(**described.model_dump(), limits=limits, formats=list(settings.formats))
+
+
+@router.post(
+    "/models/{name}/reload",
+    summary="Load a model directory again",
+    responses=RELOAD_RESPONSES,
+    dependencies=ADMINISTERING,
+    tags=["operation"],
+)
+async def reload(settings: CurrentSettings, models: CurrentModels, name: str) -> ModelCard:
+    """The embedded endpoint loads what the directory holds now beside what it serves, and then changes over: no request
+    is lost. What cannot be served changes nothing. It wants an admin key or, where no keys are set, this machine.
+    """
+    detector = models.named(name)
+    await detector.reload()
+    return await _card(settings, detector)
 
 
 @router.get(
@@ -122,14 +179,17 @@ async def model(settings: CurrentSettings, detector: CurrentDetector) -> ModelCa
     responses={503: {"model": Health, "description": "Pictures cannot be answered now"}},
     tags=["health"],
 )
-async def health(request: Request, response: Response, detector: CurrentDetector) -> Health:
-    """200 when pictures can be answered, 503 when not; never costs an invocation of the endpoint."""
-    state = await _state(request)
-    response.status_code = 200 if state.ready else 503
+async def health(request: Request, response: Response, models: CurrentModels) -> Health:
+    """200 when one model at least can answer pictures, 503 when not; never costs an invocation of an endpoint."""
+    states = await models.states(request.app.state.stopping)
+    refs = [ModelRef(name=one.name, version=one.version) for one in [await detector.current() for detector in models]]
+    is_ready = any(state.ready for state in states)
+    response.status_code = 200 if is_ready else 503
     return Health(
-        status="ready" if state.ready else "unavailable",
-        endpoint=state,
-        model=ModelRef(name=detector.model.name, version=detector.model.version),
+        status="ready" if is_ready else "unavailable",
+        endpoint=states[0],
+        model=refs[0],
+        models=[ModelHealth(**dict(ref), endpoint=state) for ref, state in zip(refs, states, strict=True)],
         uptime_seconds=round(time.monotonic() - request.app.state.started, 1),
         version=version("detect-gateway"),
     )
@@ -144,20 +204,21 @@ async def live() -> Alive:
 @router.get(
     "/health/ready",
     summary="Pictures can be answered",
-    responses={503: {"model": Readiness, "description": "Pictures cannot be answered now"}},
+    responses={503: {"model": Readiness, "description": "Pictures cannot be answered now"}, **NAMED_RESPONSES},
     tags=["health"],
 )
-async def ready(request: Request, response: Response) -> Readiness:
-    """200 when pictures can be answered, 503 when not; never costs an invocation of the endpoint."""
-    state = await _state(request)
-    response.status_code = 200 if state.ready else 503
-    return Readiness(status="ready" if state.ready else "unavailable")
-
-
-async def _state(request: Request) -> EndpointState:
-    """The endpoint's state; a gateway that is stopping is not ready whatever its endpoint says."""
-    state: EndpointState = await asyncio.to_thread(request.app.state.detector.endpoint.state)
-    return state.model_copy(update={"ready": False}) if request.app.state.stopping else state
+async def ready(
+    request: Request,
+    response: Response,
+    models: CurrentModels,
+    model: Annotated[str | None, Query(description=ONE_MODEL)] = None,
+) -> Readiness:
+    """200 when pictures can be answered, 503 when not; never costs an invocation of an endpoint."""
+    asked = None if model is None else models.named(model)
+    states = zip(models, await models.states(request.app.state.stopping), strict=True)
+    is_ready = any(state.ready for detector, state in states if asked in (None, detector))
+    response.status_code = 200 if is_ready else 503
+    return Readiness(status="ready" if is_ready else "unavailable")
 
 
 @router.get(

@@ -1,12 +1,10 @@
-"""What we promise in JSON, and what we expect from the endpoint."""
+"""What we promise in JSON."""
 
-from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from api import examples
-from api.fit import Corners
 
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -187,6 +185,15 @@ class ModelCard(Model):
     formats: list[str]
 
 
+class ModelCards(BaseModel):
+    """What `GET /models` tells: every model, the default first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"models": [examples.MODEL], "count": 1}]})
+
+    models: list[ModelCard]
+    count: int
+
+
 class EndpointState(BaseModel):
     """The endpoint as the gateway knows it, without having asked it for a paid answer."""
 
@@ -197,14 +204,21 @@ class EndpointState(BaseModel):
     last_error: str | None = None
 
 
+class ModelHealth(ModelRef):
+    """One model and its endpoint's state."""
+
+    endpoint: EndpointState
+
+
 class Health(BaseModel):
-    """The gateway's state; `status` is `ready` or `unavailable`."""
+    """The gateway's state: `ready` where at least one model is; `endpoint` and `model` are the default's."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.HEALTH]})
 
     status: Literal["ready", "unavailable"]
     endpoint: EndpointState
     model: ModelRef
+    models: list[ModelHealth]
     uptime_seconds: float
     version: str
 
@@ -223,29 +237,3 @@ class Alive(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "alive"}]})
 
     status: Literal["alive"] = "alive"
-
-
-class EndpointAnswer(BaseModel):
-    """The endpoint's wire format: rows sorted by score, boxes in pixels of the H×W tensor, unused rows −1."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    shape: tuple[Literal[1], Literal[3], PositiveInt, PositiveInt]
-    cid: list[tuple[FiniteFloat]]
-    score: list[tuple[FiniteFloat]]
-    bbox: list[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]]
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        if not len(self.cid) == len(self.score) == len(self.bbox):
-            raise ValueError("cid, score and bbox differ in length")
-        for (class_id,), (score,) in zip(self.cid, self.score, strict=True):
-            if class_id != int(class_id) or (class_id >= 0 and not 0 <= score <= 1):
-                raise ValueError("a row is no detection")
-        return self
-
-    def rows(self) -> Iterator[tuple[int, float, Corners]]:
-        """The used rows: class id, score, and x_min, y_min, x_max, y_max in tensor pixels."""
-        for (class_id,), (score,), box in zip(self.cid, self.score, self.bbox, strict=True):
-            if class_id >= 0:
-                yield int(class_id), score, box

@@ -1,5 +1,6 @@
 """Settings: environment variables DETECT_… or a .env file. A field's description is its documentation."""
 
+import json
 import os
 import re
 from functools import cached_property
@@ -7,17 +8,17 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.errors import InvalidSetting
+from api.backend import NAME, Backend, read_model
 from api.keys import Keys
 from api.rates import parse_rate
-from api.schema import Model
 
 INFERENCE = Path(__file__).resolve().parent.parent / "inference"
 ORIGIN = re.compile(r"https?://[^\s/?#*]+")
 FORMATS = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
+OF_ONE_MODEL = ("endpoint_name", "model_dir", "model_name", "labels", "input_size", "fit", "min_score")
 
 
 class Settings(BaseSettings):
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     model_name: str | None = Field(None, description="Model's name in answers. Unset: `model.json`, or the endpoint's.")
     labels: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
+        min_length=1,
         description="Labels by class id, separated by commas. Unset: those of `model.json`, or `person`.",
     )
     input_size: int | None = Field(
@@ -95,6 +97,12 @@ class Settings(BaseSettings):
         ge=0.01,
         le=1,
         description="Least score where a request names none. Unset: that of `model.json`, or 0.5.",
+    )
+    endpoints: Annotated[dict[str, Backend], NoDecode] = Field(
+        {},
+        description="Several models, as JSON: name → `endpoint_name` or `model_dir`, and of `labels`, `input_size`, "
+        "`fit`, `min_score` what differs from `model.json` or the defaults. The first is asked where a request names "
+        "none. Set, it stands instead of the settings of one model above.",
     )
     canvas_format: Literal["jpeg", "png"] = Field(
         "jpeg",
@@ -148,6 +156,22 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("endpoints", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("endpoints")
+    @classmethod
+    def _named(cls, endpoints: dict[str, Backend], info: ValidationInfo) -> dict[str, Backend]:
+        if wrong := [name for name in endpoints if not re.fullmatch(NAME, name)]:
+            raise ValueError(f"{wrong[0]!r} is no name for a model: at most 63 letters, digits, dots and dashes")
+        fields, given = cls.model_fields, info.data
+        beside = [name for name in OF_ONE_MODEL if name in given and given[name] != fields[name].default]
+        if endpoints and beside:
+            raise ValueError(f"it names the models, so DETECT_{beside[0].upper()} cannot be set beside it")
+        return endpoints
+
     @field_validator("formats")
     @classmethod
     def _known(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,19 +205,27 @@ class Settings(BaseSettings):
         return not (self.api_keys or self.no_auth or _is_loopback(self.host))
 
     @cached_property
-    def model(self) -> Model:
-        """What the model is: these settings, then `model.json` of the embedded endpoint, then the defaults."""
-        described = Model(name=self.endpoint_name or self.model_dir.name)
-        if self.endpoint_name is None:
-            described = _read_model(self.model_dir)
-        chosen = {
-            "name": self.model_name,
-            "labels": self.labels,
-            "input_size": self.input_size,
-            "fit": self.fit,
-            "min_score": self.min_score,
-        }
-        return described.model_copy(update={name: value for name, value in chosen.items() if value is not None})
+    def backends(self) -> dict[str, Backend]:
+        """The models by their names, the default first; the settings of one model make a list of one."""
+        if self.endpoints:
+            return self.endpoints
+        return {self._only_name: self._only}
+
+    @property
+    def _only(self) -> Backend:
+        said = self.model_dump(include={"labels", "input_size", "fit", "min_score"})
+        return Backend(
+            endpoint_name=self.endpoint_name, model_dir=None if self.endpoint_name else self.model_dir, **said
+        )
+
+    @property
+    def _only_name(self) -> str:
+        return self.model_name or self.endpoint_name or read_model(self.model_dir).name
+
+    @property
+    def model_dirs(self) -> dict[str, Path]:
+        """What the embedded endpoint has to serve, by the models' names."""
+        return {name: backend.model_dir for name, backend in self.backends.items() if backend.model_dir}
 
 
 def _is_loopback(host: str) -> bool:
@@ -201,11 +233,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _read_model(model_dir: Path) -> Model:
-    try:
-        return Model.model_validate_json((model_dir / "model.json").read_bytes())
-    except (OSError, ValueError) as error:
-        wanted = "set DETECT_ENDPOINT_NAME, or DETECT_MODEL_DIR to a folder that has one"
-        raise InvalidSetting(f"There is no model.json in {model_dir}: {wanted}.") from error

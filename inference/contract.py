@@ -1,11 +1,13 @@
 """HTTP: GET /ping and POST /invocations, as SageMaker calls a container, and POST /endpoints/{name}/invocations,
-as boto3 calls SageMaker, so that its `endpoint_url` may point here."""
+as boto3 calls SageMaker, so that its `endpoint_url` may point here. A gateway asks beside that what is served."""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -13,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runner import Model, NotReady, QueueFull
+from runner import CannotServe, Model, NotReady, QueueFull
 
 MAX_BODY = 6_291_456  # SageMaker's limit for a real-time request
 MAX_DRAINED = 8 * MAX_BODY  # read to the end up to here, since clients hear an answer only after they have sent all
@@ -30,49 +32,92 @@ class Answer:
     content: bytes
     media_type: str = "text/plain; charset=utf-8"
     error: str | None = None
+    revision: str = ""
 
 
 NOT_READY = Answer(503, b"the model is still loading", error="ModelNotReadyException")
 QUEUE_FULL = Answer(503, b"too many requests are waiting", error="ServiceUnavailable")
+CANNOT_SERVE = Answer(503, b"the model cannot be served", error="ServiceUnavailable")
+NO_SUCH_MODEL = Answer(400, b"there is no endpoint of this name", error="ValidationError")
 TOO_LARGE = Answer(413, b"the body is larger than 6291456 bytes", error="ValidationError")
 TOO_SLOW = Answer(408, b"the body did not arrive in time", error="ValidationError")
 # Where the runtime's status is another than the container's.
 RUNTIME_STATUS = {"ModelNotReadyException": 429}
 
 
-def create_app(model: Model) -> Starlette:
-    """Return the application that serves this model."""
+def create_app(models: Mapping[str, Model], alone: bool) -> Starlette:
+    """Return the application that serves these models; a container's routes serve the first.
+
+    `alone`: no other process serves them from the same socket, so that one may be loaded again from here.
+    """
+    first = next(iter(models.values()))
+
+    def named(request: Request) -> Model | None:
+        return first if len(models) == 1 else models.get(request.path_params["name"])
 
     async def ping(request: Request) -> Response:
-        return PlainTextResponse("" if model.ready else NOT_READY.content, 200 if model.ready else 503)
+        return PlainTextResponse("" if first.ready else NOT_READY.content, 200 if first.ready else 503)
 
     async def invocations(request: Request) -> Response:
-        return as_container(await invoke(model, request))
+        return as_container(await invoke(first, request))
 
     async def endpoint(request: Request) -> Response:
-        return as_runtime(await invoke(model, request))
+        return as_runtime(await invoke(named(request), request))
+
+    async def about(request: Request) -> Response:
+        return description(named(request))
+
+    async def reload(request: Request) -> Response:
+        if not alone:
+            return PlainTextResponse("there are several workers: send SIGHUP to the first process", 409)
+        return await load_again(named(request), request)
 
     return Starlette(
         routes=[
             Route("/ping", ping),
             Route("/invocations", invocations, methods=["POST"]),
             Route("/endpoints/{name}/invocations", endpoint, methods=["POST"]),
+            Route("/endpoints/{name}", about),
+            Route("/endpoints/{name}/reload", reload, methods=["POST"]),
         ]
     )
 
 
-async def invoke(model: Model, request: Request) -> Answer:
+def description(model: Model | None) -> Response:
+    """Say what is served, and by which load of it."""
+    if model is None or model.loaded is None:
+        return PlainTextResponse("nothing is served under this name", 404 if model is None else 503)
+    return JSONResponse({"revision": model.loaded.revision, "model": model.loaded.about})
+
+
+async def load_again(model: Model | None, request: Request) -> Response:
+    """Load the model directory again, for whoever is on this machine; the answer comes when that has ended."""
+    if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
+        return PlainTextResponse("only this machine may", 403)
+    if model:
+        try:
+            await asyncio.wrap_future(model.load())
+        except Exception as exc:
+            return PlainTextResponse(" ".join(str(exc).split())[:300], 409)
+    return description(model)
+
+
+async def invoke(model: Model | None, request: Request) -> Answer:
     """Run a request through the model. No input raises."""
     try:
         async with asyncio.timeout(MAX_SECONDS):
             body = await read_body(request)
         if body is None:
             return TOO_LARGE
+        if model is None:
+            return NO_SUCH_MODEL
         headers = request.headers
-        content, media_type = await model.answer(body, headers.get("content-type"), headers.get("accept"))
-        return Answer(200, content, media_type)
+        answered = await model.answer(body, headers.get("content-type"), headers.get("accept"))
+        return Answer(200, answered.content, answered.media_type, revision=answered.revision)
     except NotReady:
         return NOT_READY
+    except CannotServe:
+        return CANNOT_SERVE
     except QueueFull:
         return QUEUE_FULL
     except (TimeoutError, ClientDisconnect):
@@ -111,6 +156,7 @@ def as_runtime(answer: Answer) -> Response:
     """Answer as SageMaker's runtime does: what the container refuses is a ModelError with its words inside."""
     if answer.status < 400:
         headers = {"x-Amzn-Invoked-Production-Variant": "AllTraffic", "x-amzn-RequestId": str(uuid.uuid4())}
+        headers["X-Amzn-SageMaker-Custom-Attributes"] = answer.revision
         return Response(answer.content, answer.status, headers, answer.media_type)
     text = answer.content.decode()
     if answer.error:

@@ -31,7 +31,7 @@ class OnnxDetector:
     def __init__(self, path: str, manifest: Manifest) -> None:
         self.about = {"name": manifest.name, "version": manifest.version}
         self.floor = manifest.score_floor
-        self._path = path
+        self._file = Path(path).read_bytes()  # what lies there later may be another model
         self._core = openvino.Core()
         self._networks: dict[tuple[int, int] | None, openvino.InferRequest] = {}
         self._own: tuple[int, int] | None = None
@@ -70,7 +70,7 @@ class OnnxDetector:
         return not others and self._seen[size] >= FREQUENT
 
     def _compile(self, size: "tuple[int, int] | None") -> "openvino.InferRequest":
-        network = self._core.read_model(self._path)
+        network = self._core.read_model(self._file)
         if size:
             network.reshape({"picture": [1, *size, 3]})
         return self._core.compile_model(network, "CPU", settings()).create_infer_request()

@@ -1,18 +1,22 @@
-"""The four hooks of a model directory, loaded as the container loads them and run in threads."""
+"""The four hooks of a model directory, loaded as the container loads them, again when asked to, and run in threads."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import hashlib
 import importlib
+import json
 import logging
 import os
 import sys
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 log = logging.getLogger(__name__)
+
+LOADING = ThreadPoolExecutor(1)  # one load after the other, since they import modules of the same names
 
 
 class NotReady(Exception):
@@ -23,6 +27,27 @@ class QueueFull(Exception):
     """As many requests wait as may."""
 
 
+class CannotServe(Exception):
+    """The last load of the model directory failed, and there is no earlier one."""
+
+
+class Loaded(NamedTuple):
+    """What a model directory gave: its hooks, their model, what `model.json` says, and a name for its files."""
+
+    hooks: Any
+    model: Any
+    about: dict[str, Any]
+    revision: str
+
+
+class Answered(NamedTuple):
+    """The hooks' answer, its type, and the revision that gave it."""
+
+    content: bytes
+    media_type: str
+    revision: str
+
+
 class Model:
     """A model directory and its hooks; at most `threads` requests at work and `queue` waiting."""
 
@@ -31,33 +56,37 @@ class Model:
         self._room = threads + queue
         self._inside = 0
         self._threads = ThreadPoolExecutor(threads)
-        self._hooks: Any = None
-        self._model: Any = None
+        self._failed = False
+        self.loaded: Loaded | None = None
 
     @property
     def ready(self) -> bool:
         """Whether the model is loaded and warmed up."""
-        return self._hooks is not None
+        return self.loaded is not None
 
-    def start(self, on_failure: Callable[[], None]) -> Future[None]:
-        """Load in a thread; call on_failure if that fails."""
-        return self._threads.submit(self._load, on_failure)
+    def load(self) -> Future[None]:
+        """Load what the directory holds now, in a thread; until then, and if that fails, what was loaded serves on."""
+        return LOADING.submit(self._load)
 
-    def _load(self, on_failure: Callable[[], None]) -> None:
+    def _load(self) -> None:
         try:
-            hooks = import_hooks(self._dir)
-            self._model = hooks.model_fn(str(self._dir))
-            self._hooks = hooks
+            revision, about, hooks = revision_of(self._dir), read_about(self._dir), import_hooks(self._dir)
+            self.loaded = Loaded(hooks, hooks.model_fn(str(self._dir)), about, revision)
+            self._failed = False
             log.info("ready with the model in %s", self._dir)
         except Exception as exc:
-            log.error("the model in %s cannot be served: %s", self._dir, exc, exc_info=log.isEnabledFor(logging.DEBUG))
-            on_failure()
+            self._failed = True
+            still = ", and the one before goes on" if self.ready else ""
+            debug = log.isEnabledFor(logging.DEBUG)
+            log.error("the model in %s cannot be served%s: %s", self._dir, still, exc, exc_info=debug)
             raise
+        finally:
+            gc.collect()  # the hooks before, and their model, are a ring of references
 
-    async def answer(self, body: bytes, content_type: str | None, accept: str | None) -> tuple[bytes, str]:
-        """Return the response body and its type. Raises NotReady, QueueFull and whatever the hooks raise."""
+    async def answer(self, body: bytes, content_type: str | None, accept: str | None) -> Answered:
+        """Return the response. Raises NotReady, CannotServe, QueueFull and whatever the hooks raise."""
         if not self.ready:
-            raise NotReady
+            raise CannotServe if self._failed else NotReady
         if self._inside >= self._room:
             raise QueueFull
         self._inside += 1
@@ -65,23 +94,47 @@ class Model:
         work.add_done_callback(self._leave)
         return await asyncio.shield(work)  # a client that hangs up does not free the thread
 
-    def _leave(self, work: asyncio.Future[tuple[bytes, str]]) -> None:
+    def _leave(self, work: asyncio.Future[Answered]) -> None:
         self._inside -= 1
         if not work.cancelled():
             work.exception()  # looked at, so that nobody hears of an answer that nobody waits for
 
-    def _transform(self, body: bytes, content_type: str | None, accept: str | None) -> tuple[bytes, str]:
-        data = self._hooks.input_fn(body, content_type)
-        prediction = self._hooks.predict_fn(data, self._model)
-        answer = self._hooks.output_fn(prediction, accept)
+    def _transform(self, body: bytes, content_type: str | None, accept: str | None) -> Answered:
+        loaded = self.loaded
+        assert loaded, "nothing unloads a model"
+        data = loaded.hooks.input_fn(body, content_type)
+        answer = loaded.hooks.output_fn(loaded.hooks.predict_fn(data, loaded.model), accept)
         content, kind = answer if isinstance(answer, tuple) else (answer, accept or "application/json")
-        return content.encode() if isinstance(content, str) else content, kind
+        return Answered(content.encode() if isinstance(content, str) else content, kind, loaded.revision)
 
 
 def import_hooks(model_dir: Path) -> Any:
-    """Import the hooks flat, from MODEL_DIR/code where the artifact brings them, else from beside this file."""
+    """Import the hooks flat, from MODEL_DIR/code where the artifact brings them, else from beside this file.
+
+    Each load has modules of its own, so that it shares none with another directory's, or with those before it.
+    """
     program = os.environ.get("SAGEMAKER_PROGRAM", "inference.py")
     code = model_dir / "code"
-    if (code / program).is_file():
-        sys.path.insert(0, str(code))
+    folder = code if (code / program).is_file() else Path(__file__).parent
+    sys.path[:] = [str(folder), *(place for place in sys.path if place != str(folder))]
+    for file in folder.glob("*.py"):
+        sys.modules.pop(file.stem, None)
+    importlib.invalidate_caches()
     return importlib.import_module(program.removesuffix(".py"))
+
+
+def read_about(model_dir: Path) -> dict[str, Any]:
+    """Return what `model.json` says; what is wrong with it the hooks say better."""
+    try:
+        about = json.loads((model_dir / "model.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def revision_of(model_dir: Path) -> str:
+    """Return a name for the files that lie there now; every worker gives them the same."""
+    files = (file for file in sorted(model_dir.rglob("*")) if file.is_file() and file.suffix != ".pyc")
+    stats = [(str(file), file.stat()) for file in files]
+    told = [(name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

@@ -1,15 +1,17 @@
-"""SageMaker's container contract over HTTP, for the hooks beside this file or in MODEL_DIR/code."""
+"""SageMaker's container contract over HTTP, for the hooks beside this file or in MODEL_DIR/code. SIGHUP loads again."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import os
+import re
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +22,7 @@ from cores import usable_cores
 from runner import Model
 
 GRACE = 25  # seconds for what is in flight at SIGTERM; SageMaker kills after 30
+NAMED = re.compile(r"(?:(?P<name>[\w.-]+)=)?(?P<dir>.*)", re.DOTALL)
 BUNDLED = Path(__file__).parent / "models" / "person"
 
 
@@ -28,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     level = os.environ.get("DETECT_LOG_LEVEL", "info").upper()
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(message)s")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to load again
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: sys.exit(0))
     if options.stop_with_parent:
@@ -43,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(description=__doc__)
     add = described.add_argument
     add("command", nargs="?", choices=["serve"], default="serve")
-    add("--model-dir", type=Path, default=default_model_dir(), help="weights, model.json, and code/ if it brings hooks")
+    what = "weights, model.json, and code/ if it brings hooks; NAME=DIR, and again, for several, each asked by its name"
+    add("--model-dir", action="append", metavar="[NAME=]DIR", help=what)
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")), help="0: the system chooses")
     add("--workers", type=int, default=1, help="processes, each with a share of the cores")
@@ -51,6 +56,12 @@ def parser() -> argparse.ArgumentParser:
     add("--stop-with-parent", action="store_true", help="stop when standard input ends")
     add("--socket", type=int, help=argparse.SUPPRESS)  # a worker inherits the supervisor's
     return described
+
+
+def model_dirs(options: argparse.Namespace) -> dict[str, Path]:
+    """Return the model directories by their names; a folder's own where it is given none."""
+    given = [NAMED.fullmatch(one) for one in options.model_dir or [str(default_model_dir())]]
+    return {match["name"] or Path(match["dir"]).name: Path(match["dir"]) for match in given if match}
 
 
 def default_model_dir() -> Path:
@@ -74,19 +85,44 @@ def listen(options: argparse.Namespace) -> socket.socket:
 
 
 def serve(options: argparse.Namespace, listening: socket.socket) -> int:
-    """Run one process: load the model in a thread while /ping already answers 503.
+    """Run one process: load the models in a thread while /ping already answers 503; end where none can be served.
 
     One of several takes no connection before it is loaded, since those that are would have answered.
     """
-    model = Model(options.model_dir, threads=max(2, usable_cores()), queue=options.queue)
+    threads = max(2, usable_cores())
+    models = {name: Model(folder, threads, options.queue) for name, folder in model_dirs(options).items()}
     config = uvicorn.Config(
-        create_app(model), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE
+        create_app(models, alone=options.socket is None),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)
-    loading = model.start(on_failure=lambda: setattr(server, "should_exit", True))
-    if options.socket is None or loading.exception() is None:
+    loads = [model.load() for model in models.values()]
+    loads[-1].add_done_callback(lambda _: give_up(server) if all_failed(loads) else None)
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=load_all, args=(models,)).start())
+    if options.socket is not None:
+        wait(loads)
+    if not all_failed(loads):
         server.run(sockets=[listening])
-    return 1 if loading.done() and loading.exception() else 0
+    return 1 if all_failed(loads) else 0
+
+
+def give_up(server: uvicorn.Server) -> None:
+    """Let the process end."""
+    server.should_exit = True
+
+
+def all_failed(loads: list[Future[None]]) -> bool:
+    """Tell whether every load has ended, badly."""
+    return all(load.done() and load.exception() for load in loads)
+
+
+def load_all(models: Mapping[str, Model]) -> None:
+    """Load every model directory again, in a thread: a signal's handler may have interrupted who holds a lock."""
+    for model in models.values():
+        model.load()
 
 
 def stop_at_end_of_input() -> None:

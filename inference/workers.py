@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 def supervise(options: argparse.Namespace, listening: socket.socket) -> int:
     """Keep `options.workers` processes running until SIGTERM. 1 if one ends because it has no model to serve."""
     children = [spawn(options, listening) for _ in range(options.workers)]
+    signal.signal(signal.SIGHUP, lambda *_: pass_on(children, signal.SIGHUP))
     try:
         while True:
             time.sleep(0.5)
@@ -37,10 +38,11 @@ def spawn(options: argparse.Namespace, listening: socket.socket) -> subprocess.P
     """Start a worker; its standard input is a pipe of ours, so that it stops even if we are killed."""
     server = Path(__file__).with_name("server.py")
     fd = listening.fileno()
-    command = [sys.executable, str(server), "--model-dir", str(options.model_dir), "--queue", str(options.queue)]
+    command = [sys.executable, str(server), "--queue", str(options.queue)]
+    served = [part for one in options.model_dir or () for part in ("--model-dir", one)]
     threads = os.environ.get("DETECT_THREADS") or str(max(1, usable_cores() // options.workers))
     return subprocess.Popen(
-        [*command, "--socket", str(fd), "--stop-with-parent"],
+        [*command, *served, "--socket", str(fd), "--stop-with-parent"],
         stdin=subprocess.PIPE,
         pass_fds=[fd],
         env={**os.environ, "DETECT_THREADS": threads},
@@ -50,7 +52,12 @@ def spawn(options: argparse.Namespace, listening: socket.socket) -> subprocess.P
 
 def stop(children: list[subprocess.Popen[bytes]]) -> None:
     """End all workers, after what they have in flight."""
-    for child in children:
-        child.send_signal(signal.SIGTERM)
+    pass_on(children, signal.SIGTERM)
     for child in children:
         child.wait()
+
+
+def pass_on(children: list[subprocess.Popen[bytes]], number: signal.Signals) -> None:
+    """Send all workers a signal."""
+    for child in children:
+        child.send_signal(number)

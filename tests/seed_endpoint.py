@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 Answer = tuple[int, dict[str, str], bytes]
+Script = Callable[[dict[str, Any]], Answer]
 ROWS = 100
 
 
@@ -35,13 +36,17 @@ def aws_error(code: str, status: int, **members: Any) -> Answer:
 
 
 class SeedEndpoint:
-    """Answers each invocation with `script(request)`; a script may also take the socket and do what it likes."""
+    """Answers each invocation with `script(request)`, that of the endpoint's name where it has one in `scripts`.
+
+    A script may also take the socket and do what it likes.
+    """
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.peers: list[object] = []
-        self.script: Callable[[dict[str, Any]], Answer] = lambda _: reply(answer())
+        self.script: Script = lambda _: reply(answer())
+        self.scripts: dict[str, Script] = {}
         self.on_socket: Callable[[socket.socket], None] | None = None
 
     def __enter__(self) -> Self:
@@ -78,7 +83,8 @@ class SeedEndpoint:
                     endpoint.on_socket(self.connection)
                     self.close_connection = True
                 else:
-                    self._send(*endpoint.script(request))
+                    name = self.path.split("/")[2]
+                    self._send(*endpoint.scripts.get(name, endpoint.script)(request))
 
             def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
                 self.send_response(status)

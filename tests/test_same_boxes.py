@@ -21,7 +21,7 @@ HOPPER = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
 @pytest.fixture(scope="module")
 def local() -> Iterator[httpx2.Client]:
     """The local mode: the gateway and its embedded endpoint with the bundled detector."""
-    with embedded_endpoint(BUNDLED) as url, gateway(embedded_url=url) as client:
+    with embedded_endpoint({"person": BUNDLED}) as embedded, gateway(embedded_url=embedded.url) as client:
         while client.get("/health/ready").status_code != 200:
             pass
         yield client

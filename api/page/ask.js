@@ -7,16 +7,21 @@ export function useKey(given) {
 }
 
 // Everything is asked for once, at the least score there is: the slider needs no further request.
-export async function detect(file) {
+export async function detect(file, model) {
   const body = new FormData();
   body.append("image", file);
   const started = performance.now();
-  const answer = await ask("detect?min_score=0.01", { method: "POST", body });
+  const answer = await ask(`detect?${query({ min_score: 0.01 }, model)}`, { method: "POST", body });
   return { ...answer, elapsed: performance.now() - started };
 }
 
-export function model() {
-  return ask("model");
+export function models() {
+  return ask("models");
+}
+
+// No name stands for the first model, which is asked where nobody says.
+function query(parameters, model) {
+  return new URLSearchParams(model ? { ...parameters, model } : parameters);
 }
 
 // { answer } or { problem }, the problem in the gateway's own words wherever it came from the gateway.
@@ -41,12 +46,12 @@ export function wantsKey(problem) {
 }
 
 // The command that asks for what the page shows now; a key is named and not shown.
-export function curlLine(name, leastScore, labels) {
-  const query = new URLSearchParams({ min_score: leastScore });
-  for (const label of labels ?? []) query.append("labels", label);
+export function curlLine(name, leastScore, labels, model) {
+  const asked = query({ min_score: leastScore }, model);
+  for (const label of labels ?? []) asked.append("labels", label);
   const parts = ["curl", "-F", quoted(`image=@"${name.replace(/[\\"]/g, "\\$&")}"`)];
   if (key !== null) parts.push("-H", '"X-API-Key: $DETECT_API_KEY"');
-  return [...parts, quoted(new URL(`detect?${query}`, location.href).href)].join(" ");
+  return [...parts, quoted(new URL(`detect?${asked}`, location.href).href)].join(" ");
 }
 
 function quoted(text) {

@@ -1,11 +1,12 @@
 // The try-it page: pictures come in, are asked about one after the other, and can be looked at again.
 
-import { detect, model, useKey, wantsKey } from "./ask.js";
+import { detect, models, useKey, wantsKey } from "./ask.js";
 import { draw, hide, show } from "./show.js";
 
 const MOST = 50; // pictures that are kept
 const byId = (id) => document.getElementById(id);
-const shots = []; // { file, url, button } and, once asked, { answer, elapsed } or { problem }
+const shots = []; // { file, url, button } and, once asked, the model's name and { answer, elapsed } or { problem }
+let cards = []; // what the gateway says of its models, the default first
 let current = null;
 let working = false;
 
@@ -41,16 +42,30 @@ async function work() {
   if (working) return;
   working = true;
   for (let shot; (shot = shots.find((one) => !one.answer && !one.problem)); ) {
-    const result = await detect(shot.file);
+    const model = chosen();
+    const result = await detect(shot.file, model);
+    if (model !== chosen()) continue; // another was chosen meanwhile
     if (wantsKey(result.problem)) {
       askForKey(result.problem);
       break;
     }
-    Object.assign(shot, result);
+    Object.assign(shot, result, { model });
     note(shot);
     if (shot === current) select(shot);
   }
   working = false;
+}
+
+// Null for the first, which needs no name.
+function chosen() {
+  return byId("chosen").selectedIndex > 0 ? byId("chosen").value : null;
+}
+
+function askAgain(shot) {
+  shot.answer = shot.problem = undefined;
+  note(shot);
+  select(shot);
+  work();
 }
 
 function select(shot) {
@@ -82,11 +97,18 @@ function askForKey(problem) {
 }
 
 async function meet() {
-  const { answer, problem } = await model();
+  const { answer, problem } = await models();
   if (wantsKey(problem)) return askForKey(problem);
   byId("door").hidden = true;
-  if (answer) introduce(answer);
+  if (answer) offer(answer.models);
   return work();
+}
+
+function offer(models) {
+  cards = models;
+  byId("chosen").replaceChildren(...cards.map(({ name }) => new Option(name)));
+  byId("choice").hidden = cards.length < 2;
+  introduce(cards[0]);
 }
 
 function introduce({ name, version, labels, formats, limits, min_score }) {
@@ -129,12 +151,11 @@ byId("score").addEventListener("input", () => {
   draw();
   shots.forEach(note);
 });
-byId("again").addEventListener("click", () => {
-  current.problem = undefined;
-  note(current);
-  select(current);
-  work();
+byId("chosen").addEventListener("change", () => {
+  introduce(cards[byId("chosen").selectedIndex]);
+  if (current) askAgain(current);
 });
+byId("again").addEventListener("click", () => askAgain(current));
 byId("door").addEventListener("submit", (event) => {
   event.preventDefault();
   useKey(byId("key").value.trim());

@@ -41,7 +41,7 @@ export function draw() {
   byId("boxes").ariaLabel = spoken(shot, found);
   byId("table").tBodies[0].replaceChildren(...found.map((one, index) => row(one, boxes[index])));
   byId("status").textContent = `${shot.file.name}: ${found.length} of ${shot.answer.count} boxes`;
-  byId("curl").textContent = curlLine(shot.file.name, leastScore.toFixed(2), labels);
+  byId("curl").textContent = curlLine(shot.file.name, leastScore.toFixed(2), labels, shot.model);
   byId("json").textContent = JSON.stringify(answerTo(shot.answer, found, leastScore, labels), null, 2);
 }
 

@@ -10,7 +10,17 @@ from pydantic import BaseModel, TypeAdapter
 
 from api import listing
 from api.errors import DetectError
-from api.schema import Alive, BatchAnswer, CocoResult, Detections, Health, ModelCard, Problem, Readiness
+from api.schema import (
+    Alive,
+    BatchAnswer,
+    CocoResult,
+    Detections,
+    Health,
+    ModelCard,
+    ModelCards,
+    Problem,
+    Readiness,
+)
 from tests.conftest import ROOT
 
 
@@ -62,11 +72,11 @@ def test_every_answer_of_detect_has_an_example_that_keeps_its_schema(openapi: di
     ]
     batch = openapi["paths"]["/detect/batch"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
     BatchAnswer.model_validate(batch)
-    assert {problem.code for problem in shown} == codes() - {"not-found", "method-not-allowed"}
+    assert {problem.code for problem in shown} == codes() - {"not-found", "method-not-allowed", "not-reloaded"}
     assert all(str(problem.status) in responses for problem in shown)
 
 
-@pytest.mark.parametrize("answer", [Alive, Health, ModelCard, Readiness])
+@pytest.mark.parametrize("answer", [Alive, Health, ModelCard, ModelCards, Readiness])
 def test_every_other_answer_has_an_example_that_keeps_its_schema(
     openapi: dict[str, Any], answer: type[BaseModel]
 ) -> None:
@@ -107,6 +117,7 @@ def test_health_model_and_liveness_say_what_they_promise(client: httpx2.Client) 
         "breaker": "closed",
         "last_error": None,
     }
+    assert health["models"] == [{"name": "seed", "version": "", "endpoint": health["endpoint"]}]
     assert health["uptime_seconds"] >= 0
     assert client.get("/health/live").json() == {"status": "alive"}
     assert client.get("/health/ready").json() == {"status": "ready"}

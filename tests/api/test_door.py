@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from api.errors import InvalidSetting
 from api.headers import page_policy
-from api.keys import Keys, new_key
+from api.keys import Keys, Owner, new_key
 from api.rates import Rates, neighbourhood
 from api.settings import Settings
 from tests.api.conftest import Start
@@ -90,7 +90,7 @@ def test_a_key_is_kept_as_its_hash_alone_and_printed_once() -> None:
     key, entry = re.findall(r"^(?:key|entry) +(\S+)$", printed, re.MULTILINE)
     assert entry == f"camera.1:{hashlib.sha256(key.encode()).hexdigest()}"
     assert len(base64.urlsafe_b64decode(key.removeprefix("dg_") + "=")) == 32
-    assert Keys([entry]).owner(key) == "camera.1"
+    assert Keys([entry]).owner(key) == Owner("camera.1")
     assert Keys([entry]).owner(entry) is None
     refused = subprocess.run([COMMAND, "key", "two words"], capture_output=True, text=True, check=False)
     assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (1, 1)

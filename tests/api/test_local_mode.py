@@ -1,11 +1,13 @@
 """The local mode as a newcomer meets it: `detect-gateway serve` as a real process, with its embedded endpoint."""
 
 import os
+import pty
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +28,9 @@ HOPPER = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
 class Served:
     """A running `detect-gateway serve`, once it has said that it is ready."""
 
-    def __init__(self, *options: str) -> None:
-        self.process = subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    def __init__(self, *options: str, stdin: int | None = None) -> None:
+        command = [*COMMAND, *options]
+        self.process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self.process.stdout is not None
         self.welcome = ""
         while "curl" not in self.welcome:
@@ -130,6 +133,20 @@ def test_a_signal_stops_gateway_and_embedded_endpoint(own: Served, ending: signa
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_terminal_that_is_closed_ends_what_was_started_in_it(workers: str) -> None:
+    ours, its = pty.openpty()
+    served = Served("--workers", workers, stdin=its)
+    os.close(its)
+    served.process.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert served.process.poll() is None, "as long as it is open, SIGHUP means to reload"
+    os.close(ours)
+    served.process.send_signal(signal.SIGHUP)
+    assert served.process.wait(30) == 0
+    served.end()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_gateway_that_is_killed_leaves_no_process_behind(workers: str) -> None:
     served = Served("--workers", workers)
     left = children(served.process.pid)
@@ -187,7 +204,7 @@ def test_the_region_comes_from_where_aws_tools_look_for_it(variable: str, monkey
     for other in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(variable, "eu-central-1")
-    assert connect(Settings(_env_file=None, endpoint_name="mine")).client.meta.region_name == "eu-central-1"
+    assert connect(Settings(_env_file=None, endpoint_name="mine"))["mine"].client.meta.region_name == "eu-central-1"
 
 
 def test_no_region_stops_the_start_with_one_clear_line() -> None:

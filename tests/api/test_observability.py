@@ -186,12 +186,12 @@ def test_figures_count_requests_stages_errors_and_what_is_billed(start: Start, s
     assert seen['detect_requests_total{code="not-found",method="other",route="unmatched"}'] == 1
     assert seen['detect_request_seconds_count{route="/detect"}'] == 4
     for stage in ("decode", "queue", "inference"):
-        assert seen[f'detect_stage_seconds_count{{stage="{stage}"}}'] == 1
+        assert seen[f'detect_stage_seconds_count{{model="seed",stage="{stage}"}}'] == 1
     assert seen['detect_picture_pixels_bucket{le="300000.0"}'] == 1
     assert seen['detect_picture_pixels_bucket{le="100000.0"}'] == 0
-    assert seen['detect_endpoint_errors_total{code="endpoint-unavailable"}'] == 1
-    assert seen["detect_billed_invocations_total"] == 2, "the good one and the one answered with junk"
-    assert seen["detect_breaker"] == 2
+    assert seen['detect_endpoint_errors_total{code="endpoint-unavailable",model="seed"}'] == 1
+    assert seen['detect_billed_invocations_total{model="seed"}'] == 2, "the good one and the one answered with junk"
+    assert seen['detect_breaker{model="seed"}'] == 2
     assert seen["detect_held_bytes"] == 0
 
 
@@ -224,7 +224,7 @@ def test_figures_are_those_of_all_workers_and_outlive_one(seed_endpoint: SeedEnd
         after = figures(gateway.another())
     assert after[name] == 12
     assert after["detect_requests_in_flight"] == 1
-    assert after["detect_billed_invocations_total"] == 12
+    assert after['detect_billed_invocations_total{model="seed"}'] == 12
 
 
 @contextmanager

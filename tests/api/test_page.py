@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def shared_gateway(shared_endpoint: SeedEndpoint) -> Iterator[httpx2.Client]:
 def seed_endpoint(shared_endpoint: SeedEndpoint) -> SeedEndpoint:
     """Finds a person, a dog, and faintly one more."""
     shared_endpoint.requests.clear()
+    shared_endpoint.scripts = {}
     shared_endpoint.script = lambda _: reply(answer(PERSON, DOG, FAINT))
     return shared_endpoint
 
@@ -382,6 +384,64 @@ def test_under_a_strict_policy_and_a_prefix_everything_loads_from_here(
     assert [path for path in paths if not path.startswith(f"{prefix}/")] == []
     follow = "links => Promise.all(links.map((link) => fetch(link.href).then((answer) => answer.ok)))"
     assert page.locator("nav a").evaluate_all(follow) == [True, True, True]
+
+
+def test_one_model_needs_no_choice(visit: Open) -> None:
+    expect(visit().get_by_label("Model")).to_be_hidden()
+
+
+@pytest.fixture
+def two_models(context: BrowserContext, start: Start, seed_endpoint: SeedEndpoint) -> Page:
+    """The page of a gateway with two models, the second of which finds cats at a lower score."""
+    seed_endpoint.scripts = {"cats-prod": lambda _: reply(answer((0, 0.35, (100.0, 100.0, 400.0, 400.0))))}
+    cats = {"endpoint_name": "cats-prod", "labels": ["cat"], "min_score": 0.3}
+    models = {"people": {"endpoint_name": "seed", "labels": ["person", "dog"]}, "cats": cats}
+    page = context.new_page()
+    page.goto(str(start(endpoint_name=None, endpoints=json.dumps(models)).base_url))
+    expect(page.locator("#model")).to_contain_text("people")
+    return page
+
+
+def test_a_model_can_be_chosen_and_is_asked_about_the_picture_that_is_shown(two_models: Page) -> None:
+    page = two_models
+    choose(page, HOPPER)
+    assert shown(page) == ["person 0.98", "dog 0.62"]
+    assert "model=" not in page.locator("#curl").inner_text()
+    page.get_by_label("Model").select_option("cats")
+    expect(page.get_by_role("status")).to_have_text("grace_hopper.jpg: 1 of 1 boxes")
+    assert shown(page) == ["cat 0.35"], "at the model's own least score"
+    expect(page.locator("#model")).to_contain_text("cats")
+    answered = subprocess.run(
+        page.locator("#curl").inner_text(), shell=True, cwd=HOPPER.parent, capture_output=True, check=True
+    )
+    assert json.loads(answered.stdout)["model"]["name"] == "cats"
+
+
+def test_the_choice_of_a_model_counts_for_a_picture_that_is_being_looked_at(
+    two_models: Page, seed_endpoint: SeedEndpoint
+) -> None:
+    seen, go_on = threading.Event(), threading.Event()
+
+    def slow(_: Any) -> Any:
+        seen.set()
+        go_on.wait(20)
+        return reply(answer(PERSON))
+
+    seed_endpoint.scripts["seed"] = slow
+    two_models.get_by_label("Choose pictures").set_input_files(HOPPER)
+    assert seen.wait(10)
+    two_models.get_by_label("Model").select_option("cats")
+    go_on.set()
+    expect(two_models.get_by_role("status")).to_have_text("grace_hopper.jpg: 1 of 1 boxes")
+    assert shown(two_models) == ["cat 0.35"]
+
+
+@needs_axe
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1600"])
+def test_axe_finds_nothing_against_the_choice_of_a_model(two_models: Page, size: ViewportSize) -> None:
+    two_models.set_viewport_size(size)
+    assert violations(two_models) == []
+    assert two_models.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
 @needs_axe

@@ -1,0 +1,46 @@
+"""The models behind this gateway, by their names; the first is the default."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+from api.detect import Detector, Shared
+from api.endpoint import Endpoint
+from api.errors import UnknownModel
+from api.metrics import Metrics
+from api.schema import EndpointState
+from api.settings import Settings
+
+
+class Models:
+    """One detector a model. They share memory, decoders and calls; each has its own endpoint, breaker and load."""
+
+    def __init__(self, settings: Settings, endpoints: Mapping[str, Endpoint], metrics: Metrics) -> None:
+        self._shared = Shared.of(settings, metrics)
+        self._detectors = {
+            name: Detector(name, backend, endpoints[name], self._shared) for name, backend in settings.backends.items()
+        }
+
+    def __iter__(self) -> Iterator[Detector]:
+        return iter(self._detectors.values())
+
+    @property
+    def default(self) -> Detector:
+        """What is asked where a request names no model."""
+        return next(iter(self))
+
+    def named(self, name: str | None) -> Detector:
+        """The model of this name; the default for None. Raises UnknownModel."""
+        if name is None:
+            return self.default
+        if name not in self._detectors:
+            raise UnknownModel("GET /models lists the models that there are.")
+        return self._detectors[name]
+
+    async def states(self, stopping: bool) -> list[EndpointState]:
+        """Each endpoint's state; where the gateway is stopping, none is ready whatever its endpoint says."""
+        states = await asyncio.gather(*(asyncio.to_thread(one.endpoint.state) for one in self))
+        return [state.model_copy(update={"ready": state.ready and not stopping}) for state in states]
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._shared.close()
