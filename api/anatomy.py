@@ -4,7 +4,8 @@ Pillow parses headers in Python, holding the interpreter: a million empty parts 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from struct import calcsize, unpack_from
 from struct import error as OutOfData
 
@@ -34,6 +35,11 @@ def interleaved(data: bytes, components: int) -> bool:
     """Whether a JPEG's first scan has all components; if not, a decoder keeps the coefficients of all scans."""
     at = _first_scan(data)
     return at is None or data[at + 4 : at + 5] == bytes([components])
+
+
+def png_exif(data: bytes) -> bytes | None:
+    """A PNG's EXIF, wherever it stands: Pillow would decode all of the picture to find one behind the pixels."""
+    return next((data[start : start + length] for name, start, length in _chunks(data) if name == b"eXIf"), None)
 
 
 def _jpeg(data: bytes) -> bool:
@@ -80,17 +86,17 @@ def _scans(data: bytes) -> int:
 
 def _png(data: bytes) -> bool:
     """Chunks, and colour profiles, of which each is unpacked and only one may be. PNG (third edition), 5.3 and 5.6."""
-    at, profiles = 8, 0
-    try:
-        for _ in range(MOST_CHUNKS):
-            length, name = unpack_from(">I4s", data, at)
-            profiles += name == b"iCCP"
-            if profiles > 1:
-                return True
-            at += 12 + length
-    except OutOfData:
-        return False
-    return True
+    names = [name for name, _, _ in islice(_chunks(data), MOST_CHUNKS)]
+    return len(names) == MOST_CHUNKS or names.count(b"iCCP") > 1
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """A PNG's chunks: name, where its data start, their length."""
+    at = 8
+    while at + 8 <= len(data):
+        length, name = unpack_from(">I4s", data, at)
+        yield name, at + 8, length
+        at += 12 + length
 
 
 def _gif(data: bytes) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from PIL import Image, ImageCms, ImageFile
 
-from api.anatomy import busywork, interleaved, scanned
+from api.anatomy import busywork, interleaved, png_exif, scanned
 from api.errors import PictureTooLarge, UndecodablePicture, UnsupportedPictureFormat
 from api.fit import Fit
 from api.formats import recognise
@@ -89,7 +89,7 @@ def admit(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: int)
             raise PictureTooLarge(f"The picture is {width}×{height} pixels; {limits}.", width=width, height=height)
         if _tile(image) > max(MOST_TILE, width * height):
             raise UndecodablePicture("The TIFF's tiles are larger than the picture needs.")
-        orientation, buffered = _orientation(image, kind.name), _buffered(image, data)
+        orientation, buffered = _orientation(image, kind.name, data), _buffered(image, data)
     if scanned(kind.name, data, width * height):
         raise UndecodablePicture("The JPEG has more scans than a picture needs.")
     if orientation in LYING:
@@ -139,11 +139,13 @@ def _opened(data: bytes, format: str) -> Iterator[Image.Image]:
         raise UndecodablePicture(f"The file starts like {format.upper()}, and is damaged or cut short.") from error
 
 
-def _orientation(image: Image.Image, format: str) -> int:
+def _orientation(image: Image.Image, format: str, data: bytes) -> int:
     if format == "tiff":  # Pillow turns these by itself
         return 1
+    if format == "png" and (exif := png_exif(data)):
+        image.info["exif"] = exif
     try:
-        found = image.getexif().get(ORIENTATION, 1)
+        found = Image.Image.getexif(image).get(ORIENTATION, 1)  # a PNG's own would decode all of it
     except Exception:  # damaged EXIF beside good pixels: the picture counts as upright
         return 1
     return found if found in UPRIGHT else 1

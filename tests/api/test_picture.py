@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from api.drawing import annotate
+from api.errors import UndecodablePicture
 from api.fit import FITS
 from api.picture import PAD_GREY, UPRIGHT, admit, canvas, upright
 from tests.hostile import ALL_AT_ONCE, ONE_BY_ONE, flat_jpeg, header
@@ -141,6 +142,22 @@ def test_exif_orientation_is_applied_to_size_and_pixels(orientation: int, format
     assert (picture.width, picture.height) == (120, 80)
     assert difference(upright(picture), right) < 6
     assert difference(drawn(data, fit="pad"), drawn(encoded(right, "PNG"), fit="pad")) < 6
+
+
+def test_a_png_is_admitted_without_a_look_at_its_pixels_and_turned_by_exif_behind_them() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(scene(120, 80), "PNG", exif=exif)
+    start = data.index(b"eXIf") - 4
+    length = 12 + int.from_bytes(data[start : start + 4])
+    behind = data[:start] + data[start + length : -12] + data[start : start + length] + data[-12:]
+    picture = admit(behind, ALL, 10**9, 10**5)
+    assert (picture.width, picture.height) == (80, 120)
+    assert difference(upright(picture), upright(admit(data, ALL, 10**9, 10**5))) == 0
+    pixels = behind.index(b"IDAT") + 4
+    damaged = admit(behind[:pixels] + bytes(20) + behind[pixels + 20 :], ALL, 10**9, 10**5)
+    with pytest.raises(UndecodablePicture):
+        upright(damaged)
 
 
 def test_an_absurd_orientation_counts_as_upright() -> None:
