@@ -133,20 +133,21 @@ class Load:
     """How many requests may be inside at once: more while they are quick, fewer while they wait.
 
     A request's own work is its decoding and the endpoint's answer when it has nothing else to do: the best average so
-    far. Where requests take half as long again, there is a line, here or in the endpoint: a longer one would make
+    far. Where requests take a quarter longer, there is a line, here or in the endpoint: a longer one would make
     everybody wait and nobody faster. On the event loop's thread only.
     """
 
     NOW, USUAL = 8, 64  # requests, about, that an average remembers: how it is now, and how it usually is
-    STRETCH = 1.5  # times its own work that a request may take
-    FIRST, LEAST = 8, 2
+    STRETCH = 1.25  # times its own work that a request may take
+    GROWTH = 0.3  # places more for as many answers as there are places
+    FIRST, LEAST = 8, 2  # a second client is let in whatever happens, unless more are refused than answered
 
     def __init__(self, most: int) -> None:
         self._most, self.inside = most, 0
-        self._least = float(min(self.LEAST, most))
         self.limit = float(min(self.FIRST, most))
         self._total = self._work = self._inference = self._best = 0.0
-        self._since_cut = 0
+        self._since_cut = self._refused = 0
+        self._refusals = 0.0  # for each answer
 
     @property
     def full(self) -> bool:
@@ -156,6 +157,7 @@ class Load:
     def admit(self) -> None:
         """Raises Overloaded where one more would be too many; takes no place."""
         if self.full:
+            self._refused += 1
             raise overloaded()
 
     @contextmanager
@@ -175,11 +177,12 @@ class Load:
         if self.inside < self.limit / 2:
             return  # few are inside, so it says nothing of many
         if self._total <= self.STRETCH * (self._work + self._best):
-            self.limit = min(float(self._most), self.limit + 1 / self.limit)
+            self.limit = min(float(self._most), self.limit + self.GROWTH / self.limit)
         elif self._since_cut > self.limit:  # those who came after the last cut are out: now it shows
-            if self.limit <= self._least:
+            least = min(1.0 if self._refusals > 1 else float(self.LEAST), float(self._most))
+            if self.limit <= least:
                 self._best *= 1.05  # with so few inside, the endpoint itself has become slower
-            self.limit, self._since_cut = max(self._least, self.limit * 0.8), 0
+            self.limit, self._since_cut = max(least, self.limit * 0.8), 0
 
     def _average(self, spent: Spent) -> None:
         now, usual = (1 / self.NOW, 1 / self.USUAL) if self._best else (1.0, 1.0)
@@ -187,6 +190,8 @@ class Load:
         self._work += now * (spent.work - self._work)
         self._inference += usual * (spent.inference - self._inference)
         self._best = min(self._inference, self._best or self._inference)
+        self._refusals += now * (self._refused - self._refusals)
+        self._refused = 0
 
 
 def give_memory_back() -> None:

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from api.breaker import Breaker
-from api.errors import DeadlineExceeded, EndpointUnavailable
+from api.errors import DeadlineExceeded, EndpointUnavailable, Overloaded
 from api.load import Load, Spent
 from api.wire import Call
 from tests.api.conftest import Start
@@ -255,11 +255,11 @@ def grow(load: Load, count: int, spent: Spent, inside: int | None = None) -> Non
 
 def test_the_limit_rises_while_requests_are_quick_and_falls_while_they_wait() -> None:
     load = Load(100)
-    grow(load, 400, spent())
+    grow(load, 1200, spent())
     assert load.limit > 25
     grow(load, 400, spent(queue=0.2))
     assert load.limit < 5
-    grow(load, 800, spent(queue=0.001))
+    grow(load, 1200, spent(queue=0.001))
     assert load.limit > 25
 
 
@@ -269,6 +269,20 @@ def test_a_line_anywhere_counts_as_waiting(slow: Spent) -> None:
     grow(load, 50, spent())
     grow(load, 100, slow)
     assert load.limit < 4
+
+
+def test_a_second_client_is_let_in_beside_the_first_unless_most_are_refused() -> None:
+    load = Load(100)
+    grow(load, 50, spent())
+    grow(load, 100, spent(inference=0.3))
+    assert int(load.limit) == Load.LEAST
+    for _ in range(20):
+        load.inside = int(load.limit)
+        for _ in range(3):
+            with pytest.raises(Overloaded):
+                load.admit()
+        load.learn(spent(inference=0.3))
+    assert int(load.limit) == 1
 
 
 def test_a_large_picture_is_no_line() -> None:
