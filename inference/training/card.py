@@ -25,7 +25,7 @@ CARD = """\
 | what it finds | {labels} |
 | network | GluonCV's `{network}` |
 | input | {input_size}×{input_size}, RGB, the picture stretched to it |
-| trained | from random weights, {seen} pictures seen, the last of them {size}×{size}{speed} |
+| trained | from random weights, {seen} pictures seen, the last of them {size}×{size} |
 
 ## How good it is
 
@@ -72,7 +72,6 @@ def card(model: dict[str, Any], figures: dict[str, float], last: dict[str, Any],
         **model | figures | {"labels": ", ".join(model["labels"])},
         seen=f"{last['pictures']:,}",
         size=last["size"],
-        speed=f", {last['pictures_per_second']:.0f} a second",
         boxes=sum(int(figures[f"boxes_{size}"]) for size in AREAS),
         through=", through the gateway's `/detect`" if timed else "",
         sizes="\n".join(sizes(figures)),

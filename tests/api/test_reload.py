@@ -123,7 +123,7 @@ def test_a_broken_replacement_keeps_the_old_model_whatever_is_done(serve: Serve,
 
 
 def test_two_model_directories_give_each_ones_boxes_and_are_reloaded_one_by_one(serve: Serve, tmp_path: Path) -> None:
-    large, small = variant(tmp_path / "large", **OLD), variant(tmp_path / "small", 0.5, **NEW)
+    large, small = variant(tmp_path / "large", min_score=0.5, **OLD), variant(tmp_path / "small", 0.5, **NEW)
     models = {"large": {"model_dir": str(large)}, "small": {"model_dir": str(small), "min_score": 0.25}}
     served = serve(DETECT_ENDPOINTS=json.dumps(models))
     wait_for(lambda: served.client.get("/health/ready", params={"model": "small"}).is_success, seconds=20)
