@@ -143,7 +143,7 @@ def rate(running: Running, request: str, clients: int, seconds: float) -> float:
 
 
 def memory(models: dict[str, Path], folder: Path, requests: int) -> tuple[str, Promises]:
-    """Resident memory, and its slope by least squares over the last nine tenths of the requests."""
+    """Resident memory, and its slope by least squares over the second half: before that, memory settles."""
     request, rows, promises = posted(SIZE, SIZE, SIZE), [], {}
     for number in ("fp32", "int8"):
         with serving(folder, models[number]) as running:
@@ -151,7 +151,7 @@ def memory(models: dict[str, Path], folder: Path, requests: int) -> tuple[str, P
             for _ in range(SAMPLES):
                 milliseconds(running, request, requests // SAMPLES)
                 resident.append(process.memory_info().rss / 1e6)
-        settled, most = resident[SAMPLES // 10 :], max(resident)
+        settled, most = resident[SAMPLES // 2 :], max(resident)
         slope = np.polyfit(range(len(settled)), settled, 1)[0] * 1000 / (requests / SAMPLES)
         rows.append([number, f"{resident[0]:.0f}", f"{most:.0f}", f"{slope:+.2f}"])
         promises[f"{number} holds at most {most:.0f} MB, under {MOST_MEGABYTES}"] = most < MOST_MEGABYTES
