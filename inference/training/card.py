@@ -25,7 +25,7 @@ CARD = """\
 | what it finds | {labels} |
 | network | GluonCV's `{network}` |
 | input | {input_size}×{input_size}, RGB, the picture stretched to it |
-| trained | from random weights, {seen} pictures seen, the last of them {size}×{size} |
+| trained | {seen} pictures seen, the last of them {size}×{size} |
 
 ## How good it is
 

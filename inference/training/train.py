@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     learner = Learner(options.network, data.classes, schedule_of(options), options.device)
     options.out.mkdir(parents=True, exist_ok=True)
     if options.weights:
-        for net in (learner.net, learner.averaged):
-            load(net, options.weights)
+        load(learner.net, options.weights)
+        learner.averaged.load_state_dict(learner.net.state_dict())
     if options.resume:
         learner.load(options.out / "last.pt")
     Session(learner, data, test, options).run()
