@@ -14,7 +14,7 @@ from dataset import Boxes, LabelledPictures, Pixels
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of RGB in shares of 255, as GluonCV normalises
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 GREY = tuple(int(value) for value in MEAN * 255)
-MOSAIC, CROP, EXPAND = 0.15, 0.5, 0.2  # how often; crop and expansion are of what is no mosaic
+MOSAIC, CROP, EXPAND = 0.2, 0.4, 0.3  # how often; crop and expansion are of what is no mosaic
 SMALLEST = 14  # pixels that a box must be high to be told of
 SEEN, TRACE = 0.35, 0.08  # the share of a box in the window: under the first look away, under the second forget it
 

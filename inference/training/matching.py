@@ -14,6 +14,7 @@ MATCH = 0.45  # an anchor with this much overlap (IoU) stands for the box
 DOUBT = 0.38  # one with less than that, but this much, does not count
 BEST = 0.3  # each box takes its best anchor, if that overlaps this much
 AWAY_INSIDE, AWAY_OVERLAP = 0.5, 0.4  # an anchor so far in a place to look away from does not count
+SHARED = 0.5  # a box counts as the root of how many anchors it has; 0: as that many, 1: as one
 
 IGNORED = -1.0
 
@@ -28,6 +29,7 @@ def match(anchors: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, to
     out[(best >= DOUBT) & (best < MATCH)] = IGNORED
     out[looked_away(overlap, inside, weight < 0) & (out == 0)] = IGNORED
     take_best(wanted, weight, out, chosen)
+    share_out(out, chosen, labels.shape[1])
     return out, labels.gather(1, chosen[..., None].expand(-1, -1, labels.shape[-1]))
 
 
@@ -57,3 +59,16 @@ def take_best(wanted: torch.Tensor, weight: torch.Tensor, out: torch.Tensor, cho
     picture, box = ((weight > 0) & (overlap > BEST)).nonzero(as_tuple=True)
     taken = anchor[picture, box]
     out[picture, taken], chosen[picture, taken] = weight[picture, box], box
+
+
+def share_out(out: torch.Tensor, chosen: torch.Tensor, boxes: int) -> None:
+    """Let the anchors of a box weigh the less the more they are, in place; on average over all they weigh as before.
+
+    A large box has twenty anchors where a small one has a single one: counted anchor by anchor, small ones are hardly
+    learnt.
+    """
+    positive = out > 0
+    anchors = torch.zeros(len(out), boxes, device=out.device).scatter_add_(1, chosen, positive.float())
+    factor = torch.where(positive, anchors.gather(1, chosen).clamp(min=1) ** -SHARED, 0.0)
+    scale = positive.sum() / factor.sum().clamp(min=1e-9)
+    out[positive] *= (factor * scale)[positive]

@@ -43,10 +43,23 @@ def test_every_box_has_an_anchor_and_what_lies_far_from_all_is_background() -> N
     weight, matched = match(places, labels([0.1, 0.1, 0.2, 0.35, 0.7, 1], [0.6, 0.5, 0.64, 0.6, 1, 0]))
     taken = {float(row[5]) for row in matched[0][weight[0] > 0]}
     assert taken == {0.0, 1.0}
-    trusted = weight[0][(matched[0][:, 5] == 1) & (weight[0] > 0)]
-    assert trusted.tolist() == [pytest.approx(0.7)] * len(trusted)
     far = (places[:, 0] > 0.9) & (places[:, 2:].max(1)[0] < 0.15)
     assert (weight[0][far] == 0).all()
+
+
+def test_a_label_weighs_what_it_is_trusted() -> None:
+    places, box = anchors(300, "cpu"), [0.1, 0.1, 0.2, 0.35]
+    trusted, doubted = (match(places, labels([*box, trust, 0]))[0] for trust in (1, 0.7))
+    torch.testing.assert_close(doubted, torch.where(trusted > 0, 0.7 * trusted, trusted))
+
+
+def test_a_box_weighs_as_the_root_of_its_anchors_and_all_together_as_before() -> None:
+    places = anchors(300, "cpu")
+    weight, matched = match(places, labels([0.4, 0.2, 0.9, 0.95, 1, 0], [0.1, 0.1, 0.14, 0.2, 1, 1]))
+    large, small = (weight[0][(matched[0][:, 5] == number) & (weight[0] > 0)] for number in (0, 1))
+    assert len(large) > 4 * len(small)
+    assert float(small[0] / large[0]) == pytest.approx((len(large) / len(small)) ** 0.5)
+    assert float(large.sum() + small.sum()) == pytest.approx(len(large) + len(small))
 
 
 def test_where_one_looks_away_nothing_is_background() -> None:
