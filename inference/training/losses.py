@@ -16,7 +16,7 @@ SHRINK = (0.06, 0.04)  # the edge of a box, in shares of its width and height, t
 def multibox(
     logits: torch.Tensor, offsets: torch.Tensor, anchors: torch.Tensor, labels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """SSD's losses of scores and of places, per matched anchor; each box weighs what its label is trusted."""
+    """SSD's losses of scores and of places, per matched anchor, each of which weighs what `match` says."""
     weight, matched = match(anchors, labels)
     positive = weight > 0
     count = int(positive.sum())

@@ -69,6 +69,5 @@ def share_out(out: torch.Tensor, chosen: torch.Tensor, boxes: int) -> None:
     """
     positive = out > 0
     anchors = torch.zeros(len(out), boxes, device=out.device).scatter_add_(1, chosen, positive.float())
-    factor = torch.where(positive, anchors.gather(1, chosen).clamp(min=1) ** -SHARED, 0.0)
-    scale = positive.sum() / factor.sum().clamp(min=1e-9)
-    out[positive] *= (factor * scale)[positive]
+    factor = anchors.gather(1, chosen)[positive] ** -SHARED
+    out[positive] *= factor * (len(factor) / factor.sum())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.conftest import ROOT
 from tests.inference.running import BUNDLED, INFERENCE, drawn_picture, encoded, start_server
 
 NETWORKS = [
@@ -17,7 +18,7 @@ NETWORKS = [
     ("ssd_300_vgg16_atrous_custom", ["person"]),
 ]
 SCORE, CORNER = 1e-3, 0.5
-PERSON = Path(__file__).parents[2] / "docs" / "pictures" / "grace_hopper.jpg"
+HOPPER = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
 WEIGHTS = ["ssd_300_mobilenet0.25_custom", "--params", str(BUNDLED / "person.params"), "--input-size", "300"]
 
 
@@ -93,7 +94,7 @@ def test_the_report_says_how_far_int8_is_off_and_what_each_network_finds(exporte
 def test_the_endpoint_serves_int8_where_it_is_and_nothing_under_the_floor(
     exported: tuple[Path, str], endpoint: Any, tmp_path: Path
 ) -> None:
-    picture = encoded(Image.open(PERSON).resize((300, 300)))
+    picture = encoded(Image.open(HOPPER).resize((300, 300)))
     with start_server(tmp_path, "--model-dir", str(exported[0])) as running:
         running.wait_until_ready()
         answer = running.detect(picture, 300)
