@@ -14,7 +14,7 @@ from dataset import Boxes, LabelledPictures, Pixels
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of RGB in shares of 255, as GluonCV normalises
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 GREY = tuple(int(value) for value in MEAN * 255)
-MOSAIC, CROP, EXPAND = 0.2, 0.4, 0.3  # how often; crop and expansion are of what is no mosaic
+MOSAIC, CROP, EMPTY, EXPAND = 0.2, 0.4, 0.2, 0.3  # how often; all but the first are of what is no mosaic
 SMALLEST = 14  # pixels that a box must be high to be told of
 SEEN, TRACE = 0.35, 0.08  # the share of a box in the window: under the first look away, under the second forget it
 
@@ -48,11 +48,15 @@ def mosaic(parts: list[tuple[Pixels, Boxes]], size: int) -> tuple[Pixels, Boxes]
 
 
 def random_window(boxes: Boxes) -> Window:
-    """Half the time a crop with the centre of a box in it, some of the rest zoomed out, else the whole."""
+    """Return a crop with the centre of a box in it, a crop with no box at all, a zoomed-out view or the whole.
+
+    The empty ones teach that the trees, letters and stripes around people are none themselves.
+    """
     chance = random.random()
-    if chance < CROP:
-        return next((window for window in (random_crop() for _ in range(20)) if shows_one(window, boxes)), WHOLE)
-    if chance < CROP + EXPAND:
+    if chance < CROP + EMPTY:
+        fits = shows_one if chance < CROP else shows_none
+        return next((window for window in (random_crop() for _ in range(20)) if fits(window, boxes)), WHOLE)
+    if chance < CROP + EMPTY + EXPAND:
         zoom = random.uniform(1, 2.2)
         return -random.uniform(0, zoom - 1), -random.uniform(0, zoom - 1), zoom, zoom
     return WHOLE
@@ -72,6 +76,13 @@ def shows_one(window: Window, boxes: Boxes) -> bool:
     across, down = (wanted[:, 0] + wanted[:, 2]) / 2, (wanted[:, 1] + wanted[:, 3]) / 2
     inside = (across > x) & (across < x + width) & (down > y) & (down < y + height)
     return not len(wanted) or bool(inside.any())
+
+
+def shows_none(window: Window, boxes: Boxes) -> bool:
+    """Whether no box reaches into the window, nor a place to look away from."""
+    x, y, width, height = window
+    across, down = (boxes[:, 0] < x + width) & (boxes[:, 2] > x), (boxes[:, 1] < y + height) & (boxes[:, 3] > y)
+    return not bool((across & down).any())
 
 
 def cut(picture: Pixels, window: Window, mirrored: bool, size: tuple[int, int]) -> Pixels:

@@ -88,6 +88,15 @@ def test_wherever_a_window_moves_a_picture_the_box_moves_along() -> None:
     assert shown > 100
 
 
+def test_some_windows_show_background_alone() -> None:
+    pixels, boxes = marked()
+    random.seed(3)
+    windows = [random_window(boxes) for _ in range(200)]
+    empty = [window for window in windows if not len(moved(boxes, window, False, 0.05))]
+    assert len(empty) > 10
+    assert max(cut(pixels, window, False, (100, 100)).mean() for window in empty) < 1  # a pixel shared with the edge
+
+
 def test_in_a_mosaic_the_boxes_are_where_the_pictures_are() -> None:
     white, box = marked()
     black, none = np.zeros_like(white), np.zeros((0, 6), np.float32)
