@@ -1,10 +1,13 @@
-"""Pictures that the tests make themselves."""
+"""The photograph that the tests show, and pictures that they make themselves."""
 
 import io
 import random
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
+
+HOPPER = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "grace_hopper.jpg"
 
 
 def scene(width: int = 640, height: int = 480, seed: int = 1) -> Image.Image:

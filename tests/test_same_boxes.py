@@ -10,12 +10,10 @@ import pytest
 
 from api.local import embedded_endpoint
 from tests.api.gateway import gateway
-from tests.conftest import ROOT
 from tests.inference.running import BUNDLED
 from tests.inference.test_parity import SIZE, stock
+from tests.pictures import HOPPER
 from tests.seed_endpoint import SeedEndpoint, reply
-
-HOPPER = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from PIL import Image
 from api.keys import new_key
 from api.settings import Settings
 from tests.api.conftest import Start
-from tests.api.test_local_mode import HOPPER, Served
-from tests.pictures import encoded, jpeg, scene
+from tests.api.test_local_mode import Served
+from tests.pictures import HOPPER, encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 COMMAND = str(Path(sys.executable).with_name("detect-gateway"))

@@ -20,9 +20,9 @@ from api.endpoint import connect
 from api.settings import Settings
 from tests.api.test_errors import wait_for
 from tests.conftest import ROOT
+from tests.pictures import HOPPER
 
 COMMAND = [str(Path(sys.executable).with_name("detect-gateway")), "serve", "--port", "0"]
-HOPPER = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
 
 
 class Served:

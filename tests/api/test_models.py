@@ -19,8 +19,7 @@ from api.settings import Settings
 from tests.api.conftest import Start
 from tests.api.test_command_line import run
 from tests.api.test_errors import problem, wait_for
-from tests.api.test_local_mode import HOPPER
-from tests.pictures import jpeg
+from tests.pictures import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PEOPLE = {"endpoint_name": "people-prod", "labels": ["person"], "input_size": 512}

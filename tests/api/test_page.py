@@ -16,7 +16,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSi
 
 from api.keys import new_key
 from tests.api.browsing import (
-    HOPPER,
     asked_for,
     assert_stayed_here,
     chromium,
@@ -26,7 +25,7 @@ from tests.api.browsing import (
 )
 from tests.api.conftest import Start, send_boto3_to
 from tests.api.gateway import gateway
-from tests.pictures import encoded, jpeg, pixel, scene
+from tests.pictures import HOPPER, encoded, jpeg, pixel, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))

@@ -12,10 +12,11 @@ import pytest
 
 from tests.api.test_command_line import run
 from tests.api.test_errors import problem, wait_for
-from tests.api.test_local_mode import HOPPER, Served
+from tests.api.test_local_mode import Served
 from tests.api.test_observability import workers_of
 from tests.api.test_stopping import EVERYTHING, JPEG, Load, load
 from tests.model_dirs import broken, replace, variant
+from tests.pictures import HOPPER
 
 PICTURE = HOPPER.read_bytes()
 OLD: dict[str, Any] = {"version": "old", "labels": ["person"]}

@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 
 from tests.api.test_errors import wait_for
-from tests.api.test_local_mode import HOPPER, Served
+from tests.api.test_local_mode import Served
 from tests.api.test_observability import running, workers_of
-from tests.pictures import jpeg
+from tests.pictures import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PICTURE = jpeg()

@@ -9,13 +9,12 @@ import argparse
 import asyncio
 import sys
 from functools import partial
-from pathlib import Path
 
 from tests.bench.report import Outcome, counted, judge, write
 from tests.bench.serving import served
 from tests.bench.traffic import Asked, Traffic, closed, offered, percentile, post, statuses
+from tests.pictures import HOPPER
 
-PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "grace_hopper.jpg"
 MOST_STRETCH = 3.0
 MOST_REJECTION_MS = 100.0
 
@@ -23,7 +22,7 @@ MOST_REJECTION_MS = 100.0
 async def overload(url: str, seconds: float, times: float) -> Outcome:
     """Measure, print, and say whether the promises hold."""
     traffic = Traffic(url)
-    ask = partial(traffic.ask, post(PICTURE.read_bytes()))
+    ask = partial(traffic.ask, post(HOPPER.read_bytes()))
     await closed(ask, 1, 2)  # warm
     before = show("unloaded", await closed(ask, 1, max(5.0, seconds / 6)))
     capacity = sum(one.status == 200 for one in await closed(ask, 4, 5)) / 5

@@ -11,11 +11,11 @@ import random
 import statistics
 import sys
 
-from tests.bench.overload import PICTURE
 from tests.bench.report import Outcome, judge, write
 from tests.bench.serving import Served, served
 from tests.bench.traffic import Asked, Traffic, closed, post, statuses
 from tests.mutations import good_pictures, mutations
+from tests.pictures import HOPPER
 
 CLIENTS = 4
 MOST_SLOPE = 1.0  # megabytes in 10,000 requests
@@ -24,7 +24,7 @@ EVERY = 5.0  # seconds between two looks at the memory
 
 def requests() -> list[bytes]:
     """What is asked at random: good pictures for the most part, some drawn; damaged ones; what is no upload at all."""
-    good = [PICTURE.read_bytes(), *good_pictures()]
+    good = [HOPPER.read_bytes(), *good_pictures()]
     asked = [post(picture) for picture in good] * 12
     asked += [post(picture, Accept="image/png") for picture in good] * 2
     asked += [post(picture) for picture in mutations(100, seed=9)]

@@ -11,13 +11,14 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from api.keys import new_key
-from tests.api.browsing import HOPPER, chromium
+from tests.api.browsing import chromium
 from tests.api.test_local_mode import Served
 from tests.conftest import ROOT
 from tests.deploy.cloud import Cloud
 from tests.docs.blocks import PAGES, typed
 from tests.docs.reader import Reader
 from tests.docs.shown import renewed
+from tests.pictures import HOPPER
 
 PICTURES = ROOT / "docs" / "pictures"
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 960}}

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 
 from tests.images.containers import BUNDLED, ENDPOINT, GATEWAY, LOOPBACK, ROOT, Images, Run, free_port
+from tests.pictures import HOPPER
 
 BOTH = pytest.mark.parametrize("image", [GATEWAY, ENDPOINT])
-PICTURE = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 LEFT_OUT = """
@@ -46,7 +46,7 @@ def test_nothing_is_compiled_at_a_start_of_the_gateway(images: Images, gateway_r
     url = f"http://{LOOPBACK}:{run.environment['DETECT_PORT']}"
     with images.started(run) as gateway:
         gateway.answers(f"{url}/health/live")
-        assert httpx2.post(f"{url}/detect", files={"image": PICTURE.read_bytes()}, timeout=30).status_code == 200
+        assert httpx2.post(f"{url}/detect", files={"image": HOPPER.read_bytes()}, timeout=30).status_code == 200
         assert _compiled(gateway.log) == []
 
 
@@ -82,7 +82,7 @@ def test_the_gateway_without_an_endpoint_ends_with_one_clear_line(images: Images
 
 
 def test_a_picture_sent_to_the_gateway_comes_back_with_the_boxes_that_the_endpoint_found(gateway_url: str) -> None:
-    found = httpx2.post(f"{gateway_url}/detect", files={"image": PICTURE.read_bytes()}, timeout=30).json()
+    found = httpx2.post(f"{gateway_url}/detect", files={"image": HOPPER.read_bytes()}, timeout=30).json()
     best = found["detections"][0]
     assert best["label"] == "person"
     assert best["score"] > 0.5

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
 from tests.inference.running import BUNDLED, INFERENCE, drawn_picture, encoded, start_server
+from tests.pictures import HOPPER
 
 NETWORKS = [
     ("ssd_300_mobilenet0.25_custom", ["car", "person"]),  # reset to the last one
@@ -18,7 +18,6 @@ NETWORKS = [
     ("ssd_300_vgg16_atrous_custom", ["person"]),
 ]
 SCORE, CORNER = 1e-3, 0.5
-HOPPER = ROOT / "docs" / "pictures" / "grace_hopper.jpg"
 WEIGHTS = ["ssd_300_mobilenet0.25_custom", "--params", str(BUNDLED / "person.params"), "--input-size", "300"]
 
 
