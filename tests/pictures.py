@@ -5,9 +5,19 @@ import random
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw
+from PIL.Image import Transpose
 
 HOPPER = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "grace_hopper.jpg"
+TURNED = {  # by EXIF's orientation: how a camera that was held so has turned the upright picture
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_90,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_270,
+}
 
 
 def scene(width: int = 640, height: int = 480, seed: int = 1) -> Image.Image:
@@ -28,6 +38,14 @@ def encoded(image: Image.Image, format: str = "JPEG", **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, format, **options)
     return out.getvalue()
+
+
+def stored(upright: Image.Image, orientation: int, format: str = "JPEG", **options: Any) -> bytes:
+    """The picture as a camera stores it that was held as EXIF's orientation (1 to 8) says."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    turned = upright.transpose(TURNED[orientation]) if orientation in TURNED else upright
+    return encoded(turned, format, exif=exif, **options)
 
 
 def jpeg(width: int = 640, height: int = 480, seed: int = 1) -> bytes:

@@ -7,26 +7,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from PIL import ExifTags, Image
-from PIL.Image import Transpose
+from PIL import Image
 
 from api.local import embedded_endpoint
 from tests.api.gateway import gateway
 from tests.inference.running import BUNDLED
 from tests.inference.test_parity import SIZE, stock
-from tests.pictures import HOPPER, encoded
+from tests.pictures import HOPPER, stored
 from tests.seed_endpoint import SeedEndpoint, reply
-
-STORED = {  # by EXIF's orientation: how the upright photograph is turned before it is stored
-    1: None,
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_90,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_270,
-}
 
 
 @pytest.fixture(scope="module")
@@ -94,29 +82,25 @@ def test_the_picture_of_the_original_post_gives_stock_gluoncvs_boxes(
     assert_same(ours, found(stock_gluoncv, picture, 0.05), least=0.05, score=1e-3, pixels=1)
 
 
-def in_eight_orientations(photograph: Path) -> list[bytes]:
-    """The photograph as a camera stores it when it is held each way, every file compressed for itself."""
-    upright, stored = Image.open(photograph), []
-    for orientation, turn in STORED.items():
-        exif = Image.Exif()
-        exif[ExifTags.Base.Orientation] = orientation
-        stored.append(encoded(upright.transpose(turn) if turn is not None else upright, quality=95, exif=exif))
-    return stored
-
-
-@pytest.mark.parametrize("shape", ["portrait", "landscape", "ours"])
+@pytest.mark.parametrize(("shape", "least"), [("portrait", 0.3), ("landscape", 0.5), ("ours", 0.9)])
 def test_the_eight_orientations_of_one_photograph_give_the_same_boxes(
-    local: httpx2.Client, shared: Path, shape: str
+    local: httpx2.Client, shared: Path, shape: str, least: float
 ) -> None:
     """Within 3 pixels of the canvas: the files were compressed one by one, so their pixels differ.
 
-    That is of what the model is sure of. In the landscape it finds nobody so: no orientation may show somebody either.
+    Near its limit the model wavers with that, so each photograph has a score from which on it must not. In the
+    landscape it finds nobody so surely: no orientation may show somebody either.
     """
-    folder = shared / "pictures" / "orientation"
-    files = [folder / f"{shape.title()}_{number}.jpg" for number in STORED]
-    pictures = in_eight_orientations(HOPPER) if shape == "ours" else [file.read_bytes() for file in files]
-    upright, *turned = (found(local, picture, 0.05) for picture in pictures)
+    upright, *turned = (found(local, picture, 0.05) for picture in in_eight_orientations(shared, shape))
     pixels = 3 * max(upright["image"]["width"], upright["image"]["height"]) / SIZE
     assert shape == "landscape" or upright["detections"][0]["score"] > 0.95
     for answer in turned:
-        assert_same(upright, answer, least=0.9, score=0.05, pixels=pixels)
+        assert_same(upright, answer, least=least, score=0.05, pixels=pixels)
+
+
+def in_eight_orientations(shared: Path, shape: str) -> list[bytes]:
+    """The photograph as a camera stores it when it is held each way."""
+    if shape == "ours":
+        return [stored(Image.open(HOPPER), orientation, quality=95) for orientation in range(1, 9)]
+    folder = shared / "pictures" / "orientation"
+    return [(folder / f"{shape.title()}_{orientation}.jpg").read_bytes() for orientation in range(1, 9)]

@@ -10,10 +10,10 @@ from PIL import Image, ImageChops, ImageStat
 from api.drawing import annotate
 from api.errors import UndecodablePicture
 from api.fit import FITS
-from api.picture import PAD_GREY, UPRIGHT, admit, canvas, upright
+from api.picture import PAD_GREY, admit, canvas, upright
 from tests.hostile import ALL_AT_ONCE, ONE_BY_ONE, flat_jpeg, header
 from tests.hostile import data as data_of_png
-from tests.pictures import encoded, jpeg, pixel, scene
+from tests.pictures import encoded, jpeg, pixel, scene, stored
 
 ALL = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
 
@@ -131,13 +131,8 @@ def test_every_mode_becomes_the_rgb_that_people_see(data: bytes, expected: list[
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_applied_to_size_and_pixels(orientation: int, format: str) -> None:
-    """UPRIGHT turns stored pixels upright; its inverse made the stored ones."""
     right = scene(120, 80)
-    inverse = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-    stored = right.transpose(inverse.get(orientation, UPRIGHT[orientation])) if orientation > 1 else right
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = encoded(stored, format, exif=exif, **({"quality": 95} if format in ("JPEG", "WEBP") else {}))
+    data = stored(right, orientation, format, **({"quality": 95} if format in ("JPEG", "WEBP") else {}))
     picture = admit(data, ALL, 10**9, 10**5)
     assert (picture.width, picture.height) == (120, 80)
     assert difference(upright(picture), right) < 6
