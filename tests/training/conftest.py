@@ -19,7 +19,7 @@ TRAINING = INFERENCE / "training"
 sys.path[:0] = [str(TRAINING), str(INFERENCE)]  # both rooms are flat
 
 collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["test_*.py"]  # scripts/training-test has it
-PICTURES, SIZE = 3000, 96
+PICTURES, SIZE = 5400, 96
 
 
 class Trained(NamedTuple):
@@ -70,7 +70,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def trained(sets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A detector of drawn figures: 250 steps, stopped by a signal on the way and resumed."""
+    """A detector of drawn figures: 450 steps, stopped by a signal on the way and resumed."""
     run = tmp_path_factory.mktemp("run")
     what = ["--data", sets[0], "--test", sets[1], "--out", run, "--pictures", PICTURES]
     how = ["--batch", 12, "--rate", 5e-3, "--size", SIZE, "--first-size", SIZE, "--threads", 1, "--workers", 1]

@@ -16,7 +16,7 @@ def test_a_few_hundred_steps_find_most_of_the_drawn_figures(trained: Trained) ->
     net, _ = trained_network(trained.run / "last.pt")
     test = read_set(trained.test)
     measured = accuracy(detections(net, test.pictures, 96, "cpu"), test.boxes, test.classes)
-    assert measured["AP50"] > 0.6
+    assert measured["AP50"] > 0.5
     assert measured["recall"] > 0.5
     assert measured["precision"] > 0.5
 
@@ -63,4 +63,4 @@ def test_a_training_may_start_from_weights(trained: Trained, tmp_path: Path) -> 
     how = ["--out", tmp_path, "--batch", 12, "--rate", 1e-4, "--size", SIZE, "--first-size", SIZE, "--workers", 1]
     sets = ["--data", trained.train, "--test", trained.test]
     finished(program("train", *sets, *how, "--pictures", 24, "--weights", weights))
-    assert rows(tmp_path / "log.jsonl")[-1]["AP50"] > 0.6
+    assert rows(tmp_path / "log.jsonl")[-1]["AP50"] > 0.5
