@@ -15,7 +15,7 @@ from tests.training.conftest import PICTURES, SIZE, Trained, finished, program, 
 def test_a_few_hundred_steps_find_most_of_the_drawn_figures(trained: Trained) -> None:
     net, _ = trained_network(trained.run / "last.pt")
     test = read_set(trained.test)
-    measured = accuracy(detections(net, test.pictures, 96, "cpu"), test.boxes, test.classes)
+    measured = accuracy(detections(net, test.pictures, SIZE, "cpu"), test.boxes, test.classes)
     assert measured["AP50"] > 0.5
     assert measured["recall"] > 0.5
     assert measured["precision"] > 0.5
