@@ -46,7 +46,7 @@ LABEL org.opencontainers.image.title="Detect Gateway" \
       org.opencontainers.image.version=$VERSION
 COPY --from=gateway-builder /opt/venv /opt/venv
 # Leaves the byte code of the standard library's part in this: the base comes without, and a start would be 2 s longer.
-RUN ["python3", "-c", "import api.app, api.cli, encodings.idna"]
+RUN ["python3", "-c", "import api.app, api.cli.main, encodings.idna"]
 ENV HOME=/home/detect PYTHONDONTWRITEBYTECODE=1 DETECT_HOST=0.0.0.0 DETECT_PORT=8000
 WORKDIR /home/detect
 USER 10001:10001

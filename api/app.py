@@ -12,25 +12,27 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import batch, deepstack, routes
-from api.access import Access, Bugs
-from api.answers import Answers
-from api.door import Door
-from api.endpoint import Endpoint, connect
-from api.errors import install_handlers
-from api.guard import Uploads
-from api.headers import SecurityHeaders
-from api.keys import Keys
-from api.load import Held, give_memory_back
-from api.logs import configure
-from api.metrics import Metrics
+from api.admission.api_keys import ApiKeys
+from api.admission.load import Held, give_memory_back
+from api.admission.rate_limits import RateLimits
+from api.endpoint.contract import Endpoint
+from api.endpoint.sagemaker import connect
 from api.models import Models
-from api.rates import Rates
 from api.settings import Settings
-from api.stopping import stop_softly, stop_with_parent
-from api.traces import instrument
+from api.telemetry.logs import configure
+from api.telemetry.metrics import Metrics
+from api.telemetry.traces import instrument
+from api.web import batch, deepstack, routes
+from api.web.authentication import Authentication
+from api.web.middleware.access_log import AccessLog
+from api.web.middleware.answer_limits import AnswerLimits
+from api.web.middleware.security_headers import SecurityHeaders
+from api.web.middleware.unexpected_errors import UnexpectedErrors
+from api.web.middleware.upload_limits import UploadLimits
+from api.web.problems import install_handlers
+from api.web.shutdown import stop_softly, stop_with_parent
 
-SUMMARY = "Post a picture, get the boxes of what is in it, in the coordinates of the picture sent."
+SUMMARY = "Post an image, get the boxes of what is in it, in the coordinates of the image sent."
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST"],
@@ -52,8 +54,8 @@ def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI
     app.state.settings, app.state.metrics = settings, metrics
     app.state.models = Models(settings, endpoints, metrics)
     app.state.started, app.state.stopping = time.monotonic(), False
-    app.state.door = Door(Keys(settings.api_keys), _rates(settings))
-    _surround(app, settings, metrics)
+    app.state.authentication = Authentication(ApiKeys(settings.api_keys), _rate_limits(settings))
+    _add_middleware(app, settings, metrics)
     install_handlers(app)
     app.include_router(routes.router)
     app.include_router(deepstack.router)
@@ -70,13 +72,13 @@ def from_environment() -> FastAPI:
     return create_app(settings, connect(settings))
 
 
-def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """The middleware, the innermost first."""
     held = Held(settings.held_bytes, metrics.held.set)
-    app.add_middleware(Bugs)
-    app.add_middleware(Answers, held=held)
+    app.add_middleware(UnexpectedErrors)
+    app.add_middleware(AnswerLimits, held=held)
     app.add_middleware(
-        Uploads,
+        UploadLimits,
         max_bytes=settings.max_body_bytes,
         wider={batch.PATH: settings.max_batch_bytes},
         seconds=settings.upload_seconds,
@@ -85,14 +87,14 @@ def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Access, metrics=metrics)
+    app.add_middleware(AccessLog, metrics=metrics)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
 
 
-def _rates(settings: Settings) -> Rates:
+def _rate_limits(settings: Settings) -> RateLimits:
     redis = settings.redis_url.get_secret_value() if settings.redis_url else None
-    return Rates(settings.rate_per_key, settings.rate_per_address, redis)
+    return RateLimits(settings.rate_per_key, settings.rate_per_address, redis)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from api.schema import Detections, ModelCard, ModelCards, Problem
 
-Picture = bytes | str | Path
+Image = bytes | str | Path
 LONGEST_PAUSE = 30.0
 RAW = {"Content-Type": "application/octet-stream"}
 
@@ -33,10 +33,10 @@ class Client:
         self._http = httpx2.Client(base_url=url, headers=_headers(key), timeout=timeout)
         self._tries = tries
 
-    def detect(self, picture: Picture, **query: Any) -> Detections:
-        """The boxes of a picture, its bytes or a file; the query is that of `POST /detect`. Raises GatewayError."""
+    def detect(self, image: Image, **query: Any) -> Detections:
+        """The boxes of an image, its bytes or a file; the query is that of `POST /detect`. Raises GatewayError."""
         return Detections.model_validate_json(
-            self._ask("POST", "/detect", content=_bytes(picture), headers=RAW, params=query)
+            self._ask("POST", "/detect", content=_bytes(image), headers=RAW, params=query)
         )
 
     def model(self, name: str | None = None) -> ModelCard:
@@ -87,10 +87,10 @@ class AsyncClient:
         self._http = httpx2.AsyncClient(base_url=url, headers=_headers(key), timeout=timeout, transport=transport)
         self._tries = tries
 
-    async def detect(self, picture: Picture, **query: Any) -> Detections:
-        """The boxes of a picture, its bytes or a file; the query is that of `POST /detect`. Raises GatewayError."""
+    async def detect(self, image: Image, **query: Any) -> Detections:
+        """The boxes of an image, its bytes or a file; the query is that of `POST /detect`. Raises GatewayError."""
         return Detections.model_validate_json(
-            await self._ask("POST", "/detect", content=_bytes(picture), headers=RAW, params=query)
+            await self._ask("POST", "/detect", content=_bytes(image), headers=RAW, params=query)
         )
 
     async def model(self, name: str | None = None) -> ModelCard:
@@ -106,7 +106,7 @@ class AsyncClient:
         return ModelCard.model_validate_json(await self._ask("POST", f"/models/{quote(name, safe='')}/reload"))
 
     async def ready(self, model: str | None = None) -> bool:
-        """Whether pictures can be answered now, by this model or any; one try.
+        """Whether images can be answered now, by this model or any; one try.
 
         Raises GatewayError where nothing answers at all, or there is no such model.
         """
@@ -145,8 +145,8 @@ def _headers(key: str | None) -> dict[str, str]:
     return {"X-API-Key": key} if key else {}
 
 
-def _bytes(picture: Picture) -> bytes:
-    return picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+def _bytes(image: Image) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
 
 
 def _content(response: httpx2.Response) -> bytes:

@@ -1,4 +1,4 @@
-"""The pipeline: upload → picture → canvas → endpoint → boxes in the upright picture."""
+"""The order of a detection: upload → image → canvas → endpoint → boxes in pixels of the original image."""
 
 import asyncio
 import time
@@ -7,18 +7,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
 
-from api import picture as pictures
+from api.admission.load import Line, Load, Memory, Pool
 from api.backend import Backend
-from api.clock import Clock
-from api.endpoint import Endpoint
-from api.errors import DeadlineExceeded, DetectError, EndpointAnswerInvalid, EndpointUnavailable, InvalidParameter
-from api.expected import EndpointAnswer, Serving
-from api.fit import FITS, Corners, Fit
-from api.load import Line, Load, Memory, Pool
-from api.metrics import Metrics
-from api.picture import Picture
+from api.endpoint.contract import Endpoint, EndpointAnswer, Serving
+from api.endpoint.transport import Call
+from api.errors import DeadlineExceeded, DetectError, EndpointUnavailable, InvalidParameter
+from api.image import decode
+from api.image.decode import EncodedImage
+from api.image.fit import FITS, Fit
+from api.render.detections import detections_of
+from api.render.result import Result
 from api.schema import (
-    Box,
     Detection,
     Detections,
     ImageInfo,
@@ -27,21 +26,11 @@ from api.schema import (
     Parameters,
 )
 from api.settings import Settings
-from api.wire import Call
+from api.telemetry.clock import Clock
+from api.telemetry.metrics import Metrics
 
-HEADS = 2  # threads that read pictures' headers, so that nobody waits behind large pictures to be refused
-IN_LINE = 4  # times the memory for decoding that may have it or wait for it: a batch has four pictures at once
-
-
-@dataclass(frozen=True)
-class Found:
-    """A finished request: the native answer, its picture and model, when its time is over, the picture's number."""
-
-    answer: Detections
-    picture: Picture
-    model: Model
-    ends_at: float
-    image_id: int = 0
+HEADS = 2  # threads that read images' headers, so that nobody waits behind large images to be refused
+IN_LINE = 4  # times the memory for decoding that may have it or wait for it: a batch has four images at once
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,7 @@ class Shared:
 
 
 class Detector:
-    """Pictures in, boxes out, for one model behind one endpoint. How the model is described follows its reloads."""
+    """Images in, boxes out, for one model behind one endpoint. How the model is described follows its reloads."""
 
     def __init__(self, name: str, backend: Backend, endpoint: Endpoint, shared: Shared) -> None:
         self.name, self.endpoint, self.settings = name, endpoint, shared.settings
@@ -92,24 +81,24 @@ class Detector:
         """What the model is, as far as this process has heard."""
         return self._serving.model
 
-    async def detect(self, upload: bytes, wanted: Parameters, request_id: str, ends_at: float | None = None) -> Found:
-        """The boxes of one upload, in pixels of its upright picture; a batch has one end for all of its pictures.
+    async def detect(self, upload: bytes, wanted: Parameters, request_id: str, ends_at: float | None = None) -> Result:
+        """The boxes of one upload, in pixels of its upright image; a batch has one end for all of its images.
 
-        Raises PictureError, UnsupportedPictureFormat, InvalidParameter, Overloaded, EndpointError, DeadlineExceeded.
+        Raises ImageError, UnsupportedImageFormat, InvalidParameter, Overloaded, EndpointError, DeadlineExceeded.
         """
         ends_at = ends_at or time.monotonic() + self.settings.deadline_seconds
         with self.load.place():
             async with _deadline(ends_at):
                 return await self._find(upload, wanted, Call(request_id, ends_at - time.monotonic()), Clock())
 
-    async def draw(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
-        """The drawing's bytes, within the same deadline; it decodes the picture again, so it takes a decoder's place.
+    async def draw(self, result: Result, drawing: Callable[[Result], bytes]) -> bytes:
+        """The drawing's bytes, within the same deadline; it decodes the image again, so it takes a decoder's place.
 
         Raises Overloaded, DeadlineExceeded.
         """
-        async with _deadline(found.ends_at):
-            with self._shared.line.place(self._reckon(found.picture)):
-                return await self._shared.decodes.run(lambda: self._drawn(found, drawing))
+        async with _deadline(result.ends_at):
+            with self._shared.line.place(self._reckon(result.image)):
+                return await self._shared.decodes.run(lambda: self._drawn(result, drawing))
 
     async def current(self) -> Model:
         """What the model is now, asked of an embedded endpoint; of SageMaker's nothing is asked."""
@@ -121,27 +110,27 @@ class Detector:
         """Have the endpoint load its model directory again. Raises NotReloaded, EndpointUnavailable."""
         await asyncio.to_thread(self.endpoint.reload)
 
-    async def _find(self, upload: bytes, wanted: Parameters, call: Call, clock: Clock) -> Found:
+    async def _find(self, upload: bytes, wanted: Parameters, call: Call, clock: Clock) -> Result:
         model, revision = self.model, self._serving.revision
         _check(wanted, model)
-        picture, fit, canvas = await self._prepare(upload, model, clock)
+        image, fit, canvas = await self._prepare(upload, model, clock)
         answer, answered_by = await self._shared.calls.run(
             clock.timed("inference", lambda: self._ask(canvas, model, call)), call.abandon
         )
         if answered_by != revision and await self._follow() != model:
             return await self._find(upload, wanted, call, clock)
         self.load.learn(clock.spent)
-        self._metrics.detected(self.name, clock.spent, picture.width * picture.height, self.load.limit)
-        found = detections(answer, fit, model, wanted)
-        return Found(_native(model, picture, found, wanted, call.request_id, clock), picture, model, call.ends_at)
+        self._metrics.detected(self.name, clock.spent, image.width * image.height, self.load.limit)
+        found = detections_of(answer, fit, model, wanted)
+        return Result(_native(model, image, found, wanted, call.request_id, clock), image, model, call.ends_at)
 
-    async def _prepare(self, upload: bytes, model: Model, clock: Clock) -> tuple[Picture, Fit, bytes]:
+    async def _prepare(self, upload: bytes, model: Model, clock: Clock) -> tuple[EncodedImage, Fit, bytes]:
         """Admit by the header first, so that a refusal waits for nobody; then wait in line to be decoded."""
         shared = self._shared
-        picture = await shared.heads.run(clock.timed("decode", lambda: self._admit(upload)))
-        with shared.line.place(self._reckon(picture, model.input_size)):
-            fit, canvas = await shared.decodes.run(clock.timed("decode", lambda: self._canvas(picture, model)))
-        return picture, fit, canvas
+        image = await shared.heads.run(clock.timed("decode", lambda: self._admit(upload)))
+        with shared.line.place(self._reckon(image, model.input_size)):
+            fit, canvas = await shared.decodes.run(clock.timed("decode", lambda: self._canvas(image, model)))
+        return image, fit, canvas
 
     async def _follow(self) -> Model:
         """The model that the endpoint says it serves now. Raises EndpointUnavailable where it says nothing."""
@@ -154,19 +143,19 @@ class Detector:
     def _described(self, serving: Serving) -> Serving:
         return serving.model_copy(update={"model": self._backend.model(self.name, serving.model)})
 
-    def _admit(self, upload: bytes) -> Picture:
+    def _admit(self, upload: bytes) -> EncodedImage:
         settings = self.settings
-        return pictures.admit(upload, settings.formats, settings.max_pixels, settings.max_side)
+        return decode.admit(upload, settings.formats, settings.max_pixels, settings.max_side)
 
-    def _canvas(self, picture: Picture, model: Model) -> tuple[Fit, bytes]:
+    def _canvas(self, image: EncodedImage, model: Model) -> tuple[Fit, bytes]:
         size = model.input_size
-        fit = FITS[model.fit](picture.width, picture.height, size)
-        with self._shared.memory.taken(self._reckon(picture, size)):
-            return fit, pictures.canvas(picture, fit, size, self.settings.canvas_format)
+        fit = FITS[model.fit](image.width, image.height, size)
+        with self._shared.memory.taken(self._reckon(image, size)):
+            return fit, decode.canvas(image, fit, size, self.settings.canvas_format)
 
-    def _reckon(self, picture: Picture, size: int | None = None) -> int:
+    def _reckon(self, image: EncodedImage, size: int | None = None) -> int:
         """Bytes that decoding takes, or all there are where it would take more."""
-        return min(picture.weight(size), self.settings.decode_bytes)
+        return min(image.weight(size), self.settings.decode_bytes)
 
     def _ask(self, canvas: bytes, model: Model, call: Call) -> tuple[EndpointAnswer, str]:
         failure = None
@@ -178,9 +167,9 @@ class Detector:
         finally:
             self._metrics.called(self.name, failure, self.endpoint.breaker_state)
 
-    def _drawn(self, found: Found, drawing: Callable[[Found], bytes]) -> bytes:
-        with self._shared.memory.taken(self._reckon(found.picture)):
-            return drawing(found)
+    def _drawn(self, result: Result, drawing: Callable[[Result], bytes]) -> bytes:
+        with self._shared.memory.taken(self._reckon(result.image)):
+            return drawing(result)
 
 
 @asynccontextmanager
@@ -199,57 +188,14 @@ def _check(wanted: Parameters, model: Model) -> None:
 
 
 def _native(
-    model: Model, picture: Picture, found: list[Detection], wanted: Parameters, request_id: str, clock: Clock
+    model: Model, image: EncodedImage, found: list[Detection], wanted: Parameters, request_id: str, clock: Clock
 ) -> Detections:
     return Detections(
         request_id=request_id,
         model=ModelRef(name=model.name, version=model.version),
-        image=ImageInfo(width=picture.width, height=picture.height, format=picture.format.upper()),
+        image=ImageInfo(width=image.width, height=image.height, format=image.format.upper()),
         detections=found,
         count=len(found),
         parameters=wanted,
         timing_ms=clock.timing(),
     )
-
-
-def detections(answer: EndpointAnswer, fit: Fit, model: Model, wanted: Parameters) -> list[Detection]:
-    """The endpoint's rows as detections in picture pixels, best first; what was not wanted is left out.
-
-    Raises EndpointAnswerInvalid where a class has no label.
-    """
-    _, _, height, width = answer.shape
-    size, found = model.input_size, []
-    for class_id, score, (x_min, y_min, x_max, y_max) in answer.rows():
-        label = _label(model, class_id)
-        box = fit.to_picture((x_min * size / width, y_min * size / height, x_max * size / width, y_max * size / height))
-        if box and score >= wanted.min_score and (not wanted.labels or label in wanted.labels):
-            found.append(_detection(label, class_id, score, box, fit))
-    found = [one for one in found if _has_area(one.box) and _has_area(one.box_normalized)]
-    found.sort(key=lambda one: (-one.score, one.class_id))
-    return found[: wanted.max_detections]
-
-
-def _label(model: Model, class_id: int) -> str:
-    if class_id >= len(model.labels):
-        raise EndpointAnswerInvalid(f"The endpoint found class {class_id}; only {len(model.labels)} have a label.")
-    return model.labels[class_id]
-
-
-def _detection(label: str, class_id: int, score: float, box: Corners, fit: Fit) -> Detection:
-    shares = (box[0] / fit.width, box[1] / fit.height, box[2] / fit.width, box[3] / fit.height)
-    return Detection(
-        label=label,
-        class_id=class_id,
-        score=round(score, 6),
-        box=_box(box, digits=3),
-        box_normalized=_box(shares, digits=6),
-    )
-
-
-def _box(corners: Corners, digits: int) -> Box:
-    x_min, y_min, x_max, y_max = (round(at, digits) for at in corners)
-    return Box(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
-
-
-def _has_area(box: Box) -> bool:
-    return box.x_min < box.x_max and box.y_min < box.y_max

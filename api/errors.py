@@ -6,10 +6,10 @@ DetectError
 ├── Forbidden                   403  forbidden
 ├── UploadTooSlow               408  upload-too-slow
 ├── UploadTooLarge              413  upload-too-large
-├── UnsupportedPictureFormat    415  unsupported-picture-format
-├── PictureError
-│   ├── UndecodablePicture      422  undecodable-picture
-│   └── PictureTooLarge         422  picture-too-large
+├── UnsupportedImageFormat    415  unsupported-picture-format
+├── ImageError
+│   ├── UndecodableImage      422  undecodable-picture
+│   └── ImageTooLarge         422  picture-too-large
 ├── InvalidParameter            422  invalid-parameter
 ├── RateLimited                 429  rate-limited
 ├── Overloaded                  429  overloaded
@@ -29,18 +29,7 @@ InvalidSetting is no answer to a client: it stops the start.
 Clients get `detail`, which is ours. The cause (`raise … from cause`) goes to the log beside the request's id.
 """
 
-import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from fastapi.exceptions import RequestValidationError
-
-log = logging.getLogger(__name__)
+from typing import Any, ClassVar, Literal
 
 Again = Literal["never", "once", "patiently"]
 
@@ -48,7 +37,7 @@ Again = Literal["never", "once", "patiently"]
 class DetectError(Exception):
     """A failure with a stable code; `detail` is a sentence for the caller, without secrets or foreign messages.
 
-    `reached`: the endpoint may have worked on the picture all the same.
+    `reached`: the endpoint may have worked on the image all the same.
     """
 
     status: ClassVar[int] = 500
@@ -66,9 +55,9 @@ class DetectError(Exception):
 
 
 class MalformedUpload(DetectError):
-    """The body is neither multipart with one picture nor a picture."""
+    """The body is neither multipart with one image nor an image."""
 
-    status, code, title = 400, "malformed-upload", "The upload holds no picture that could be read"
+    status, code, title = 400, "malformed-upload", "The upload holds no image that could be read"
 
 
 class Unauthenticated(DetectError):
@@ -99,28 +88,28 @@ class UploadTooLarge(DetectError):
     status, code, title = 413, "upload-too-large", "The upload has too many bytes"
 
 
-class UnsupportedPictureFormat(DetectError):
+class UnsupportedImageFormat(DetectError):
     """The bytes are of a format that is not taken."""
 
-    status, code, title = 415, "unsupported-picture-format", "This picture format is not supported"
+    status, code, title = 415, "unsupported-picture-format", "This image format is not supported"
 
 
-class PictureError(DetectError):
-    """The picture itself is the trouble."""
+class ImageError(DetectError):
+    """The image itself is the trouble."""
 
     status = 422
 
 
-class UndecodablePicture(PictureError):
+class UndecodableImage(ImageError):
     """The bytes look like a supported format and cannot be decoded whole."""
 
-    code, title = "undecodable-picture", "The picture is damaged"
+    code, title = "undecodable-picture", "The image is damaged"
 
 
-class PictureTooLarge(PictureError):
+class ImageTooLarge(ImageError):
     """The header promises more pixels, or a longer side, than allowed."""
 
-    code, title = "picture-too-large", "The picture has too many pixels"
+    code, title = "picture-too-large", "The image has too many pixels"
 
 
 class InvalidParameter(DetectError):
@@ -148,9 +137,9 @@ class EndpointError(DetectError):
 
 
 class EndpointFailed(EndpointError):
-    """The model failed on this picture; `endpoint_status` is the status that its container gave."""
+    """The model failed on this image; `endpoint_status` is the status that its container gave."""
 
-    code, title, reached = "endpoint-failed", "The model failed on this picture", True
+    code, title, reached = "endpoint-failed", "The model failed on this image", True
 
 
 class EndpointAnswerInvalid(EndpointError):
@@ -205,75 +194,3 @@ class Internal(DetectError):
 
 class InvalidSetting(Exception):
     """The gateway cannot start with these settings; says which and why."""
-
-
-def problem(error: DetectError, instance: str, request_id: str) -> dict[str, Any]:
-    """The members of RFC 9457, then `code`, `retryable`, `request_id` and the error's own."""
-    return {
-        "type": f"urn:detect-gateway:error:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "instance": instance,
-        "code": error.code,
-        "retryable": error.retryable,
-        "request_id": request_id,
-        **error.members,
-    }
-
-
-def problem_response(request: Request, error: DetectError) -> JSONResponse:
-    """The answer that a client gets."""
-    note(request, error)
-    request_id = getattr(request.state, "request_id", "")
-    body = problem(error, request.url.path, request_id)
-    return JSONResponse(body, error.status, headers=error.headers, media_type="application/problem+json")
-
-
-def note(request: Request, error: DetectError) -> None:
-    """Tell the request's log line what went wrong; where it is a bug of ours, the log gets it whole."""
-    request.state.code, request.state.detail = error.code, error.detail
-    if error.__cause__:
-        request.state.cause = _cause(error.__cause__)
-    if isinstance(error, Internal):
-        request_id = getattr(request.state, "request_id", "")
-        log.error("bug", extra={"fields": {"request_id": request_id}}, exc_info=error)
-
-
-def _cause(error: BaseException) -> str:
-    """What happened underneath, in one short line; without the bytes that some exceptions quote."""
-    first = str(error).partition("\n")[0]
-    return f"{type(error).__name__}: {first}"[:300]
-
-
-def install_handlers(app: "FastAPI") -> None:
-    """Every exception that leaves a route becomes a problem; Starlette finds the handler by the class's ancestors."""
-    from fastapi.exceptions import RequestValidationError  # half of the command line's start, if it stood above
-
-    app.exception_handler(DetectError)(_on_ours)
-    app.exception_handler(RequestValidationError)(_on_parameter)
-    app.exception_handler(HTTPException)(_on_routing)
-
-
-async def _on_ours(request: Request, error: DetectError) -> JSONResponse:
-    return problem_response(request, error)
-
-
-async def _on_parameter(request: Request, error: "RequestValidationError") -> JSONResponse:
-    names = sorted({str(e["loc"][-1] if isinstance(e["loc"][-1], str) else e["loc"][-2]) for e in error.errors()})
-    detail = f"Out of range: {', '.join(names)}. The ranges are at /docs."
-    return problem_response(request, InvalidParameter(detail, parameters=names))
-
-
-async def _on_routing(request: Request, error: HTTPException) -> JSONResponse:
-    known = {
-        404: NotFound("Nothing answers at this path; /docs lists what does."),
-        405: MethodNotAllowed(_method(error)),
-    }
-    ours = known.get(error.status_code) or MalformedUpload("The request could not be read.")
-    ours.headers.update(error.headers or {})
-    return problem_response(request, ours)
-
-
-def _method(error: HTTPException) -> str:
-    return f"This path takes {(error.headers or {}).get('Allow', 'other methods')}."

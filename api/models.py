@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterator, Mapping
 
 from api.detect import Detector, Shared
-from api.endpoint import Endpoint
+from api.endpoint.contract import Endpoint
 from api.errors import UnknownModel
-from api.metrics import Metrics
 from api.schema import EndpointState
 from api.settings import Settings
+from api.telemetry.metrics import Metrics
 
 
 class Models:

@@ -4,8 +4,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import examples
-
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -30,7 +28,7 @@ class ModelRef(BaseModel):
 
 
 class ImageInfo(BaseModel):
-    """The upright picture: EXIF orientation applied, pixels."""
+    """The upright image: EXIF orientation applied, pixels."""
 
     width: int
     height: int
@@ -38,7 +36,7 @@ class ImageInfo(BaseModel):
 
 
 class Box(BaseModel):
-    """Corners, x_min < x_max and y_min < y_max, inside the upright picture."""
+    """Corners, x_min < x_max and y_min < y_max, inside the upright image."""
 
     x_min: float
     y_min: float
@@ -47,7 +45,7 @@ class Box(BaseModel):
 
 
 class Detection(BaseModel):
-    """One object: `box` in pixels of the upright picture, `box_normalized` in shares of it."""
+    """One object: `box` in pixels of the upright image, `box_normalized` in shares of it."""
 
     label: str
     class_id: int
@@ -86,7 +84,7 @@ class Detections(BaseModel):
 
 
 class CocoResult(BaseModel):
-    """One object as COCO's results files have it: `bbox` is x, y, width, height in pixels of the upright picture."""
+    """One object as COCO's results files have it: `bbox` is x, y, width, height in pixels of the upright image."""
 
     image_id: int
     category_id: int
@@ -94,8 +92,8 @@ class CocoResult(BaseModel):
     score: Score
 
 
-class PictureJson(BaseModel):
-    """A picture for those who cannot send a file."""
+class ImageJson(BaseModel):
+    """An image for those who cannot send a file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -118,7 +116,7 @@ class Problem(BaseModel):
 
 
 class Prediction(BaseModel):
-    """One object as DeepStack has it: whole pixels of the upright picture."""
+    """One object as DeepStack has it: whole pixels of the upright image."""
 
     label: str
     confidence: Score
@@ -144,7 +142,7 @@ class DeepStackAnswer(BaseModel):
 
 
 class BatchEntry(BaseModel):
-    """What became of one picture of a batch: `result` where `status` is 200, else `problem`."""
+    """What became of one image of a batch: `result` where `status` is 200, else `problem`."""
 
     index: int
     filename: str
@@ -154,7 +152,7 @@ class BatchEntry(BaseModel):
 
 
 class BatchAnswer(BaseModel):
-    """One entry a picture, in the order in which they were sent."""
+    """One entry an image, in the order in which they were sent."""
 
     request_id: str
     entries: list[BatchEntry]
@@ -179,16 +177,12 @@ class Limits(BaseModel):
 class ModelCard(Model):
     """What `GET /model` tells: the model, and what may be sent to it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.MODEL]})
-
     limits: Limits
     formats: list[str]
 
 
 class ModelCards(BaseModel):
     """What `GET /models` tells: every model, the default first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"models": [examples.MODEL], "count": 1}]})
 
     models: list[ModelCard]
     count: int
@@ -213,8 +207,6 @@ class ModelHealth(ModelRef):
 class Health(BaseModel):
     """The gateway's state: `ready` where at least one model is; `endpoint` and `model` are the default's."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.HEALTH]})
-
     status: Literal["ready", "unavailable"]
     endpoint: EndpointState
     model: ModelRef
@@ -224,7 +216,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether pictures can be answered now."""
+    """Whether images can be answered now."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ready"}]})
 

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.admission.api_keys import ApiKeys
+from api.admission.rate_limits import parse_rate
 from api.backend import NAME, Backend, read_model
-from api.keys import Keys
-from api.rates import parse_rate
 
 INFERENCE = Path(__file__).resolve().parent.parent / "inference"
 ORIGIN = re.compile(r"https?://[^\s/?#*]+")
@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     )
     fit: Literal["stretch", "pad"] | None = Field(
         None,
-        description="How a picture fills the canvas. Unset: that of `model.json`, or `stretch`.",
+        description="How an image fills the canvas. Unset: that of `model.json`, or `stretch`.",
     )
     min_score: float | None = Field(
         None,
@@ -111,16 +111,16 @@ class Settings(BaseSettings):
 
     formats: Annotated[tuple[str, ...], NoDecode] = Field(
         ("jpeg", "png", "webp"),
-        description="Picture formats taken, separated by commas: jpeg, png, webp, gif, bmp, tiff.",
+        description="Image formats taken, separated by commas: jpeg, png, webp, gif, bmp, tiff.",
     )
     max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Most bytes of a request's body.")
     max_batch_bytes: int = Field(
         48 * 1024 * 1024,
         ge=1024,
-        description="Most bytes of a batch's body; each of its pictures has `DETECT_MAX_BODY_BYTES`.",
+        description="Most bytes of a batch's body; each of its images has `DETECT_MAX_BODY_BYTES`.",
     )
-    max_pixels: int = Field(40_000_000, ge=1, description="Most pixels of a picture, judged before decoding.")
-    max_side: int = Field(16_384, ge=1, le=65_535, description="Longest side of a picture in pixels.")
+    max_pixels: int = Field(40_000_000, ge=1, description="Most pixels of an image, judged before decoding.")
+    max_side: int = Field(16_384, ge=1, le=65_535, description="Longest side of an image in pixels.")
     upload_seconds: float = Field(30, gt=0, description="Time within which a request's body must be in.")
     deadline_seconds: float = Field(25, gt=0, description="Time budget of a request once its body is in.")
     connect_seconds: float = Field(2, gt=0, description="Time to connect to the endpoint.")
@@ -129,9 +129,9 @@ class Settings(BaseSettings):
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         ),
         ge=1,
-        description="Pictures decoded at once. Unset: one per core.",
+        description="Images decoded at once. Unset: one per core.",
     )
-    waiting_decodes: int = Field(64, ge=0, description="Pictures that may wait to be decoded; beyond that 429.")
+    waiting_decodes: int = Field(64, ge=0, description="Images that may wait to be decoded; beyond that 429.")
     endpoint_calls: int = Field(64, ge=1, description="Endpoint calls in flight.")
     waiting_calls: int = Field(64, ge=0, description="Requests that may wait for an endpoint call; beyond that 429.")
 
@@ -182,7 +182,7 @@ class Settings(BaseSettings):
     @field_validator("api_keys")
     @classmethod
     def _keys(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
-        Keys(entries)
+        ApiKeys(entries)
         return entries
 
     @field_validator("rate_per_key", "rate_per_address")

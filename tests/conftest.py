@@ -1,4 +1,4 @@
-"""What all tests share: test data, pictures made on the spot, a seed endpoint that can be told to misbehave."""
+"""What all tests share: test data, images made on the spot, a seed endpoint that can be told to misbehave."""
 
 import os
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of test pictures that lies beside the checkout, or where DETECT_TEST_SHARED says."""
+    """The folder of test images that lies beside the checkout, or where DETECT_TEST_SHARED says."""
     folder = Path(os.environ.get("DETECT_TEST_SHARED", ROOT.parent / "shared"))
     if not folder.is_dir():
-        pytest.skip(f"no test pictures at {folder}")
+        pytest.skip(f"no test images at {folder}")
     return folder
 
 

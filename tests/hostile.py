@@ -1,4 +1,4 @@
-"""Pictures built to hurt, cheap to send and dear or strange to decode: each by what it is, and what it is answered."""
+"""Images built to hurt, cheap to send and dear or strange to decode: each by what it is, and what it is answered."""
 
 import functools
 import struct
@@ -83,7 +83,7 @@ def frame(width: int = 16, height: int = 16) -> tuple[bytes, bytes]:
 
 
 def still() -> tuple[bytes, bytes]:
-    """A still picture's chunk of a WebP, 640×480."""
+    """A still image's chunk of a WebP, 640×480."""
     return b"VP8 ", encoded(scene(), "WEBP")[20:]
 
 
@@ -149,7 +149,7 @@ def app1(head: bytes, content: bytes) -> bytes:
 
 
 def mpf(content: bytes) -> bytes:
-    """A JPEG that has an index of several pictures."""
+    """A JPEG that has an index of several images."""
     return after_start_of_jpeg(segment(0xE2, b"MPF\0" + content))
 
 
@@ -229,7 +229,7 @@ PNGS: Hostile = {
     "a JPEG behind it": (200, lambda: encoded(scene(), "PNG") + jpeg()),
 }
 OTHERS: Hostile = {
-    "a canvas larger than its picture": (422, lambda: riff(vp8x(0, 16_384, 2441), still())),
+    "a canvas larger than its image": (422, lambda: riff(vp8x(0, 16_384, 2441), still())),
     "a small frame on 40 megapixels": (200, lambda: riff(vp8x(2, 16_383, 2440), (b"ANIM", bytes(6)), frame())),
     "100,000 frames": (200, lambda: riff(vp8x(2, 16, 16), (b"ANIM", bytes(6)), *[frame()] * 100_000)),
     "a million chunks": (200, lambda: riff(vp8x(0, 640, 480), still(), *[(b"abcd", b"")] * 1_000_000)),

@@ -1,4 +1,4 @@
-"""Good pictures made bad, always the same ones for the same seed."""
+"""Good images made bad, always the same ones for the same seed."""
 
 import random
 import struct
@@ -9,7 +9,7 @@ from tests.pictures import encoded, jpeg, scene
 HEADERS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"GIF89a", b"BM", b"II*\0", b"%PDF-1.7")
 
 
-def good_pictures() -> list[bytes]:
+def good_images() -> list[bytes]:
     """One of each make that users send, small."""
     image = scene(160, 120)
     exif = image.getexif()
@@ -31,12 +31,12 @@ def good_pictures() -> list[bytes]:
 
 
 def mutations(count: int, seed: int) -> Iterator[bytes]:
-    """So many damaged pictures: cut, flipped, swapped, spliced, nested, swollen."""
-    chance, pictures = random.Random(seed), good_pictures()
+    """So many damaged images: cut, flipped, swapped, spliced, nested, swollen."""
+    chance, images = random.Random(seed), good_images()
     for _ in range(count):
-        data = chance.choice(pictures)
+        data = chance.choice(images)
         for _ in range(chance.choice((1, 1, 1, 2, 3))):
-            data = chance.choice(DAMAGES)(chance, data, chance.choice(pictures))
+            data = chance.choice(DAMAGES)(chance, data, chance.choice(images))
         yield data
 
 

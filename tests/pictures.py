@@ -1,4 +1,4 @@
-"""The photograph that the tests show, and pictures that they make themselves."""
+"""The photograph that the tests show, and images that they make themselves."""
 
 import io
 import random
@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, ImageDraw
 from PIL.Image import Transpose
 
 HOPPER = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "grace_hopper.jpg"
-TURNED = {  # by EXIF's orientation: how a camera that was held so has turned the upright picture
+TURNED = {  # by EXIF's orientation: how a camera that was held so has turned the upright image
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
     4: Transpose.FLIP_TOP_BOTTOM,
@@ -41,7 +41,7 @@ def encoded(image: Image.Image, format: str = "JPEG", **options: Any) -> bytes:
 
 
 def stored(upright: Image.Image, orientation: int, format: str = "JPEG", **options: Any) -> bytes:
-    """The picture as a camera stores it that was held as EXIF's orientation (1 to 8) says."""
+    """The image as a camera stores it that was held as EXIF's orientation (1 to 8) says."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     turned = upright.transpose(TURNED[orientation]) if orientation in TURNED else upright

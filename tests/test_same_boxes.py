@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from api.local import embedded_endpoint
+from api.endpoint.embedded_process import embedded_endpoint
 from tests.api.gateway import gateway
 from tests.inference.running import BUNDLED
 from tests.inference.test_parity import SIZE, stock

@@ -10,9 +10,9 @@ import httpx2
 import uvicorn
 
 from api.app import create_app
-from api.endpoint import connect
-from api.protocol import Protocol
+from api.endpoint.sagemaker import connect
 from api.settings import Settings
+from api.web.http_protocol import HttpProtocol
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def gateway(**options: Any) -> Iterator[httpx2.Client]:
         create_app(settings, connect(settings)),
         port=0,
         root_path=settings.root_path,
-        http=Protocol,
+        http=HttpProtocol,
         proxy_headers=False,
         server_header=False,
         log_level="warning",

@@ -11,13 +11,13 @@ import httpx2
 import pytest
 from PIL import Image, ImageCms
 
-from api.anatomy import MOST_CHUNKS, MOST_SEGMENTS
+from api.admission.load import Held, Memory
 from api.detect import IN_LINE
-from api.drawing import annotate
 from api.errors import Overloaded
-from api.fit import FITS
-from api.load import Held, Memory
-from api.picture import admit, canvas
+from api.image.anatomy import MOST_CHUNKS, MOST_SEGMENTS
+from api.image.decode import admit, canvas
+from api.image.draw import annotate
+from api.image.fit import FITS
 from tests.api.conftest import Start
 from tests.api.test_errors import problem, wait_for
 from tests.hostile import after_start_of_jpeg, before_data_of_png, chunk, segment
@@ -50,7 +50,7 @@ def scans(count: int) -> bytes:
 )
 def test_a_file_built_to_keep_a_decoder_busy_is_refused_unread(client: httpx2.Client, data: bytes) -> None:
     assert (
-        "than a picture needs"
+        "than an image needs"
         in problem(
             client.post("/detect", content=data, headers={"Content-Type": "image/jpeg"}), 422, "undecodable-picture"
         )["detail"]
@@ -64,8 +64,8 @@ def test_files_with_as_many_parts_as_cameras_and_editors_write_are_taken() -> No
         before_data_of_png(chunk(b"abCd", bytes(8192)) * 1000 + chunk(b"abCd", b"") * (MOST_CHUNKS - 1100)),
         scans(1),
     ):
-        picture = admit(data, ("jpeg", "png"), 40_000_000, 16_384)
-        assert canvas(picture, FITS["stretch"](picture.width, picture.height, 64), 64, "jpeg")
+        upload = admit(data, ("jpeg", "png"), 40_000_000, 16_384)
+        assert canvas(upload, FITS["stretch"](upload.width, upload.height, 64), 64, "jpeg")
 
 
 def profile_that_swaps_red_and_green() -> bytes:
@@ -85,9 +85,9 @@ def test_colours_are_those_that_the_icc_profile_means(format: str, mode: str) ->
     image = Image.new(mode, (64, 64), "red")
     options = {"quality": 95} if format in ("JPEG", "WEBP") else {}
     data = encoded(image, format, icc_profile=profile_that_swaps_red_and_green(), **options)
-    picture = admit(data, tuple(FORMATS.split(",")), 10**6, 10**4)
-    drawn = Image.open(io.BytesIO(canvas(picture, FITS["pad"](64, 64, 64), 64, "png")))
-    shown = Image.open(io.BytesIO(annotate(picture, [], "png")))
+    upload = admit(data, tuple(FORMATS.split(",")), 10**6, 10**4)
+    drawn = Image.open(io.BytesIO(canvas(upload, FITS["pad"](64, 64, 64), 64, "png")))
+    shown = Image.open(io.BytesIO(annotate(upload, [], "png")))
     for seen in (drawn, shown):
         red, green, blue = pixel(seen, (32, 32))
         assert red < 60 < 200 < green
@@ -97,8 +97,8 @@ def test_colours_are_those_that_the_icc_profile_means(format: str, mode: str) ->
 @pytest.mark.parametrize("profile", [b"junk", b"", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()])
 def test_a_profile_that_does_not_fit_leaves_the_colours_as_they_are(profile: bytes) -> None:
     data = encoded(Image.new("RGB", (64, 64), "red"), "PNG", icc_profile=profile)
-    picture = admit(data, ("png",), 10**6, 10**4)
-    drawn = Image.open(io.BytesIO(canvas(picture, FITS["pad"](64, 64, 64), 64, "png")))
+    upload = admit(data, ("png",), 10**6, 10**4)
+    drawn = Image.open(io.BytesIO(canvas(upload, FITS["pad"](64, 64, 64), 64, "png")))
     assert pixel(drawn, (32, 32)) == (255, 0, 0)
 
 
@@ -146,11 +146,13 @@ def post_meanwhile(client: httpx2.Client, data: bytes, count: int) -> tuple[list
     return statuses, threads
 
 
-def test_what_does_not_fit_into_the_line_for_memory_is_429_at_once_and_bad_pictures_wait_for_nobody(
+def test_what_does_not_fit_into_the_line_for_memory_is_429_at_once_and_bad_images_wait_for_nobody(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, begun, decode = threading.Event(), list[int](), canvas
-    monkeypatch.setattr("api.picture.canvas", lambda *given: (begun.__iadd__([1]), go_on.wait(20), decode(*given))[2])
+    monkeypatch.setattr(
+        "api.image.decode.canvas", lambda *given: (begun.__iadd__([1]), go_on.wait(20), decode(*given))[2]
+    )
     client = start(decode_bytes=1024 * 1024, decodes=1)
     statuses, threads = post_meanwhile(client, jpeg(), IN_LINE)
     wait_for(lambda: b'detect_waiting{place="decode"} 3.0' in client.get("/metrics").content)
@@ -181,8 +183,8 @@ def test_uploads_beyond_the_memory_for_them_are_429_and_what_was_held_is_free_ag
 ) -> None:
     go_on = threading.Event()
     seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
-    client, picture = start(held_bytes=100_000), jpeg()
-    padded = picture + bytes(60_000 - len(picture))
+    client, image = start(held_bytes=100_000), jpeg()
+    padded = image + bytes(60_000 - len(image))
     statuses: list[int] = []
     first = threading.Thread(target=lambda: statuses.append(answer_later(client, padded)))
     first.start()
@@ -212,7 +214,7 @@ def test_a_refusal_is_read_by_a_client_that_is_still_sending(start: Start) -> No
 
 
 def hang_up_after(client: httpx2.Client, body: bytes, condition: Callable[[], bool]) -> None:
-    """Post a picture and leave as soon as the condition is true."""
+    """Post an image and leave as soon as the condition is true."""
     with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
         headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(body)}"
         connection.sendall(f"POST /detect HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n".encode() + body)
@@ -294,7 +296,7 @@ def held_bytes(client: httpx2.Client) -> float:
 def test_an_answer_that_nobody_takes_is_held_for_a_while_then_cut_off_and_free(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.protocol.ANSWER_SECONDS", 5.0)
+    monkeypatch.setattr("api.web.http_protocol.ANSWER_SECONDS", 5.0)
     client = start(held_bytes=6_000_000)
     with ask_for_drawing(client):
         wait_for(lambda: held_bytes(client) > 1_000_000)

@@ -1,4 +1,4 @@
-"""POST /detect/batch: several pictures in one request, each with its own answer, in order."""
+"""POST /detect/batch: several images in one request, each with its own answer, in order."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.keys import new_key
+from api.admission.api_keys import new_key
 from api.schema import BatchAnswer
 from tests.api.conftest import Start
 from tests.api.test_errors import problem, wait_for
@@ -20,18 +20,18 @@ LINES = {"Accept": "application/x-ndjson"}
 KEY, ENTRY = new_key("batch")
 
 
-def parts(*pictures: bytes) -> list[tuple[str, tuple[str, bytes]]]:
-    return [("image", (f"{index}.jpg", picture)) for index, picture in enumerate(pictures)]
+def parts(*images: bytes) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("image", (f"{index}.jpg", image)) for index, image in enumerate(images)]
 
 
-def batch(client: httpx2.Client, *pictures: bytes, **options: Any) -> Any:
-    return client.post("/detect/batch", files=parts(*pictures), **options).raise_for_status().json()
+def batch(client: httpx2.Client, *images: bytes, **options: Any) -> Any:
+    return client.post("/detect/batch", files=parts(*images), **options).raise_for_status().json()
 
 
-def test_each_picture_has_its_own_result_in_order(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
+def test_each_image_has_its_own_result_in_order(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
     seed_endpoint.script = lambda _: reply(answer(PERSON))
-    pictures = [jpeg(200 + 10 * index, 100) for index in range(16)]
-    body = batch(client, *pictures, headers={"X-Request-ID": "order-17"})
+    images = [jpeg(200 + 10 * index, 100) for index in range(16)]
+    body = batch(client, *images, headers={"X-Request-ID": "order-17"})
     assert (body["count"], body["failed"], body["request_id"]) == (16, 0, "order-17")
     assert [(one["index"], one["filename"], one["status"]) for one in body["entries"]] == [
         (index, f"{index}.jpg", 200) for index in range(16)
@@ -47,10 +47,10 @@ def test_a_result_is_what_detect_answers(client: httpx2.Client, seed_endpoint: S
     assert entry["result"].keys() == alone.keys()
     for member in ("model", "image", "detections", "count", "parameters"):
         assert entry["result"][member] == alone[member]
-    BatchAnswer.model_validate(batch(client, jpeg(), b"no picture"))
+    BatchAnswer.model_validate(batch(client, jpeg(), b"no image"))
 
 
-def test_a_bad_picture_is_a_problem_of_its_own(start: Start, seed_endpoint: SeedEndpoint) -> None:
+def test_a_bad_image_is_a_problem_of_its_own(start: Start, seed_endpoint: SeedEndpoint) -> None:
     seed_endpoint.script = lambda _: reply(answer(PERSON))
     client = start(max_body_bytes=60_000)
     body = batch(client, jpeg(), b"GIF89a", jpeg()[:3000], b"", jpeg() + bytes(60_000), jpeg())
@@ -75,9 +75,7 @@ def test_what_is_no_form_is_400(client: httpx2.Client) -> None:
     problem(response, 400, "malformed-upload")
 
 
-def test_lines_come_while_later_pictures_are_still_worked_on(
-    client: httpx2.Client, seed_endpoint: SeedEndpoint
-) -> None:
+def test_lines_come_while_later_images_are_still_worked_on(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
     """The endpoint answers the later ones only when the first line has been read."""
     read = threading.Event()
 
@@ -131,12 +129,12 @@ def test_the_body_has_a_limit_of_its_own(start: Start, seed_endpoint: SeedEndpoi
     assert len(seed_endpoint.requests) == before
 
 
-def test_each_picture_counts_against_the_rate(start: Start) -> None:
+def test_each_image_counts_against_the_rate(start: Start) -> None:
     client = start(api_keys=ENTRY, rate_per_key="10/hour", rate_per_address="100/hour")
     client.headers["X-API-Key"] = KEY
     assert batch(client, *[jpeg()] * 6)["count"] == 6
     problem(client.post("/detect/batch", files=parts(*[jpeg()] * 6)), 429, "rate-limited")
 
 
-def test_a_batch_needs_a_key_where_a_picture_does(start: Start) -> None:
+def test_a_batch_needs_a_key_where_an_image_does(start: Start) -> None:
     problem(start(api_keys=ENTRY).post("/detect/batch", files=parts(jpeg())), 401, "unauthenticated")

@@ -13,10 +13,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.client import AsyncClient, Client, GatewayError, Picture
-from api.errors import DetectError, Overloaded, UndecodablePicture, problem
-from api.keys import new_key
+from api.admission.api_keys import new_key
+from api.client import AsyncClient, Client, GatewayError, Image
+from api.errors import DetectError, Overloaded, UndecodableImage
 from api.schema import Detections
+from api.web.problems import problem
 from tests.api.conftest import Start
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
@@ -68,15 +69,15 @@ def refusal(error: DetectError) -> tuple[int, dict[str, str], bytes]:
     return error.status, error.headers, json.dumps(problem(error, "/detect", "1")).encode()
 
 
-def sync(url: str, picture: Picture, **options: Any) -> Detections:
+def sync(url: str, image: Image, **options: Any) -> Detections:
     with Client(url, **options) as client:
-        return client.detect(picture)
+        return client.detect(image)
 
 
-def waiting(url: str, picture: Picture, **options: Any) -> Detections:
+def waiting(url: str, image: Image, **options: Any) -> Detections:
     async def ask() -> Detections:
         async with AsyncClient(url, **options) as client:
-            return await client.detect(picture)
+            return await client.detect(image)
 
     return asyncio.run(ask())
 
@@ -86,7 +87,7 @@ both = pytest.mark.parametrize("ask", [sync, waiting])
 
 @both
 @pytest.mark.parametrize("kind", [bytes, str, Path])
-def test_a_picture_gives_typed_boxes(
+def test_an_image_gives_typed_boxes(
     client: httpx2.Client, seed_endpoint: SeedEndpoint, tmp_path: Path, ask: Any, kind: type
 ) -> None:
     seed_endpoint.script = lambda _: reply(answer(PERSON))
@@ -117,7 +118,7 @@ def test_a_key_is_sent_and_its_lack_is_a_typed_problem(start: Start, ask: Any) -
 def test_what_may_help_is_tried_again_when_the_gateway_says(scripted: tuple[Scripted, str], ask: Any) -> None:
     script, url = scripted
     busy = refusal(Overloaded("More than may wait.", retry_after=1))
-    fine = refusal(UndecodablePicture("damaged"))  # an answer that ends it
+    fine = refusal(UndecodableImage("damaged"))  # an answer that ends it
     script.says(busy, busy, fine)
     with pytest.raises(GatewayError) as caught:
         ask(url, jpeg())
@@ -130,7 +131,7 @@ def test_what_may_help_is_tried_again_when_the_gateway_says(scripted: tuple[Scri
 @both
 def test_what_cannot_help_is_not_tried_again(scripted: tuple[Scripted, str], ask: Any) -> None:
     script, url = scripted
-    script.says(refusal(UndecodablePicture("damaged")))
+    script.says(refusal(UndecodableImage("damaged")))
     with pytest.raises(GatewayError, match="damaged"):
         ask(url, jpeg())
     assert len(script.asked_at) == 1

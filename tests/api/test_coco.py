@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from api.coco import CATEGORIES
+from api.render.coco import CATEGORIES
 from tests.api.conftest import Start
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
@@ -23,7 +23,7 @@ def coco(client: httpx2.Client, **query: Any) -> Any:
     return client.post("/detect", files={"image": jpeg(1024, 256)}, params=query).raise_for_status().json()
 
 
-def test_boxes_are_x_y_width_height_in_picture_pixels(start: Start, seed_endpoint: SeedEndpoint) -> None:
+def test_boxes_are_x_y_width_height_in_image_pixels(start: Start, seed_endpoint: SeedEndpoint) -> None:
     seed_endpoint.script = lambda _: reply(answer(PERSON, DOG))
     assert coco(start(labels="person,dog"), image_id=139) == [
         {"image_id": 139, "category_id": 1, "bbox": [256.0, 32.0, 256.0, 192.0], "score": 0.9},

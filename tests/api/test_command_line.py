@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from api.keys import new_key
+from api.admission.api_keys import new_key
 from api.settings import Settings
 from tests.api.conftest import Start
 from tests.api.test_local_mode import Served
@@ -62,7 +62,7 @@ def test_a_running_gateway_is_asked_and_gives_the_same_boxes(served: Served) -> 
     assert there["detections"] == here["detections"] != []
 
 
-def test_several_pictures_give_a_table_and_a_failure_its_own_row(folder: Path) -> None:
+def test_several_images_give_a_table_and_a_failure_its_own_row(folder: Path) -> None:
     ended = run("detect", HOPPER, folder / "plain.png", folder / "damaged.jpg", check=False)
     assert ended.returncode == 3
     assert "person" in ended.stdout
@@ -70,22 +70,22 @@ def test_several_pictures_give_a_table_and_a_failure_its_own_row(folder: Path) -
     assert "damaged" in ended.stdout
 
 
-def test_folders_and_patterns_stand_for_their_pictures(client: httpx2.Client, folder: Path) -> None:
+def test_folders_and_patterns_stand_for_their_images(client: httpx2.Client, folder: Path) -> None:
     (folder / "below").mkdir()
     (folder / "below" / "deep.PNG").write_bytes((folder / "plain.png").read_bytes())
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     lines = run("detect", folder, "--json", "--url", client.base_url, check=False).stdout.splitlines()
-    found = [Path(json.loads(line)["picture"]).name for line in lines]
+    found = [Path(json.loads(line)["file"]).name for line in lines]
     assert found == ["deep.PNG", "damaged.jpg", "plain.png", "scene.jpg"]
     lines = run("detect", f"{folder}/**/*.[pP]*", "--json", "--url", client.base_url).stdout.splitlines()
-    assert [Path(json.loads(line)["picture"]).name for line in lines] == ["deep.PNG", "plain.png"]
+    assert [Path(json.loads(line)["file"]).name for line in lines] == ["deep.PNG", "plain.png"]
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", "*.nothing", ""])
-def test_a_name_that_stands_for_no_picture_is_wrong_usage(client: httpx2.Client, tmp_path: Path, name: str) -> None:
+def test_a_name_that_stands_for_no_image_is_wrong_usage(client: httpx2.Client, tmp_path: Path, name: str) -> None:
     ended = run("detect", tmp_path / name, "--url", client.base_url, check=False)
     assert ended.returncode == 2
-    assert "picture" in ended.stderr
+    assert "image" in ended.stderr
 
 
 def test_what_was_saved_is_not_asked_again(client: httpx2.Client, seed_endpoint: SeedEndpoint, folder: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_was_saved_is_not_asked_again(client: httpx2.Client, seed_endpoint:
 def test_a_run_that_is_cut_off_goes_on_where_it_was(
     client: httpx2.Client, seed_endpoint: SeedEndpoint, tmp_path: Path, ending: signal.Signals, code: int
 ) -> None:
-    """The endpoint keeps the third picture until the run is over."""
+    """The endpoint keeps the third image until the run is over."""
     third, over = threading.Event(), threading.Event()
 
     def script(_: Any) -> Any:
@@ -160,7 +160,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_line_before_anything_is_ask
     assert "scene.jpg" in ended.stderr
 
 
-def test_pictures_are_asked_about_in_parallel(client: httpx2.Client, seed_endpoint: SeedEndpoint, folder: Path) -> None:
+def test_images_are_asked_about_in_parallel(client: httpx2.Client, seed_endpoint: SeedEndpoint, folder: Path) -> None:
     """The endpoint answers nobody before three wait for it."""
     together = threading.Barrier(3, timeout=20)
 
@@ -190,7 +190,7 @@ def test_cocos_results_have_the_numbers_of_the_files(
     assert [one["image_id"] for one in json.loads((tmp_path / "results.json").read_text())] == [1, 2, 3]
 
 
-def test_pictures_of_the_same_name_are_drawn_side_by_side(client: httpx2.Client, tmp_path: Path) -> None:
+def test_images_of_the_same_name_are_drawn_side_by_side(client: httpx2.Client, tmp_path: Path) -> None:
     for number in "12":
         (tmp_path / number).mkdir()
         (tmp_path / number / "a.jpg").write_bytes(jpeg())
@@ -212,7 +212,7 @@ def test_the_least_score_decides_what_is_listed() -> None:
     assert few < many
 
 
-def test_pictures_are_drawn_into_a_file_or_a_folder(folder: Path) -> None:
+def test_images_are_drawn_into_a_file_or_a_folder(folder: Path) -> None:
     run("detect", HOPPER, "--draw", folder / "out.png")
     with Image.open(folder / "out.png") as drawn:
         assert drawn.size == (512, 600)

@@ -12,7 +12,7 @@ import pytest
 import requests
 from PIL import Image
 
-from api.keys import new_key
+from api.admission.api_keys import new_key
 from tests.api.conftest import Start
 from tests.pictures import jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
@@ -91,7 +91,7 @@ def test_at_most_20_come_the_surest_first(start: Start, seed_endpoint: SeedEndpo
         ({"image": b"GIF89a"}, {}, 415, "This is GIF"),
         ({"image": BROKEN}, {}, 422, "damaged"),
         ({"image": b""}, {}, 400, "empty"),
-        ({"picture": jpeg()}, {}, 400, "0 parts named image"),
+        ({"photo": jpeg()}, {}, 400, "0 parts named image"),
         ({"image": jpeg()}, {"min_confidence": "45"}, 422, "min_confidence"),
         ({"image": jpeg()}, {"min_confidence": "nan"}, 422, "min_confidence"),
         ({"image": jpeg()}, {"min_confidence": "much"}, 422, "min_confidence"),
@@ -171,7 +171,7 @@ def test_frigate_sees_nothing_and_goes_on_where_the_gateway_refuses(start: Start
 def home_assistant(gateway: httpx2.Client, snapshot: bytes, confidence: float) -> Iterator[tuple[str, dict[str, Any]]]:
     """What the integration `deepstack_object` does with a snapshot: its client with a least confidence of 0.1.
 
-    It keeps persons over the confidence that was configured, in percent, with their boxes in shares of the picture.
+    It keeps persons over the confidence that was configured, in percent, with their boxes in shares of the image.
     """
     width, height = Image.open(io.BytesIO(snapshot)).size
     for one in client(gateway, api_key="", timeout=10, min_confidence=0.1, custom_model="").detect(snapshot):

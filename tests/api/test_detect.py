@@ -15,7 +15,7 @@ from tests.seed_endpoint import SeedEndpoint, answer, reply
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))
 
 
-def test_boxes_come_back_in_pixels_of_the_picture_sent(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
+def test_boxes_come_back_in_pixels_of_the_image_sent(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
     seed_endpoint.script = lambda _: reply(answer(PERSON))
     body = client.post("/detect", files={"image": jpeg(1024, 256)}).raise_for_status().json()
     assert body["image"] == {"width": 1024, "height": 256, "format": "JPEG"}
@@ -61,20 +61,20 @@ def test_an_insane_request_id_is_replaced(client: httpx2.Client, sent: str) -> N
     assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
 
 
-def test_a_picture_gives_the_same_boxes_whichever_way_it_comes(
+def test_an_image_gives_the_same_boxes_whichever_way_it_comes(
     client: httpx2.Client, seed_endpoint: SeedEndpoint
 ) -> None:
     seed_endpoint.script = lambda _: reply(answer(PERSON))
-    picture = jpeg()
-    text = base64.b64encode(picture).decode()
+    image = jpeg()
+    text = base64.b64encode(image).decode()
     answers = [
-        client.post("/detect", files={"image": picture}),
-        client.post("/detect", files={"file": picture}),
-        client.post("/detect", content=picture, headers={"Content-Type": "image/jpeg"}),
-        client.post("/detect", content=iter([picture[:100], picture[100:]]), headers={"Content-Type": "image/jpeg"}),
+        client.post("/detect", files={"image": image}),
+        client.post("/detect", files={"file": image}),
+        client.post("/detect", content=image, headers={"Content-Type": "image/jpeg"}),
+        client.post("/detect", content=iter([image[:100], image[100:]]), headers={"Content-Type": "image/jpeg"}),
         client.post("/detect", json={"image": text}),
         client.post("/detect", json={"image": f"data:image/jpeg;base64,{text}"}),
-        client.post("/detect", json={"image": base64.encodebytes(picture).decode()}),
+        client.post("/detect", json={"image": base64.encodebytes(image).decode()}),
     ]
     first, *others = [response.raise_for_status().json()["detections"] for response in answers]
     assert len(first) == 1
@@ -109,7 +109,7 @@ def test_detections_are_sorted_filtered_and_cut_as_asked(start: Start, seed_endp
     assert found(max_detections=1) == [("person", 0.9)]
 
 
-def test_boxes_are_clipped_to_the_picture_and_empty_ones_dropped(
+def test_boxes_are_clipped_to_the_image_and_empty_ones_dropped(
     client: httpx2.Client, seed_endpoint: SeedEndpoint
 ) -> None:
     rows = ((0, 0.9, (-50.0, -1.0, 600.0, 513.0)), (0, 0.8, (520.0, 0.0, 600.0, 100.0)), (0, 0.7, (9.0, 9.0, 9.0, 9.0)))
@@ -118,7 +118,7 @@ def test_boxes_are_clipped_to_the_picture_and_empty_ones_dropped(
     assert only["box"] == {"x_min": 0, "y_min": 0, "x_max": 300, "y_max": 200}
 
 
-def test_boxes_of_a_letterboxed_picture_come_back_to_its_pixels(start: Start, seed_endpoint: SeedEndpoint) -> None:
+def test_boxes_of_a_letterboxed_image_come_back_to_its_pixels(start: Start, seed_endpoint: SeedEndpoint) -> None:
     seed_endpoint.script = lambda _: reply(answer((0, 0.9, (0.0, 128.0, 256.0, 384.0))))
     (only,) = start(fit="pad").post("/detect", files={"image": jpeg(1024, 512)}).json()["detections"]
     assert only["box"] == {"x_min": 0, "y_min": 0, "x_max": 512, "y_max": 512}
@@ -136,7 +136,7 @@ def test_an_answer_about_another_tensor_size_is_scaled_by_its_shape(
     ("accept", "format"),
     [("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/webp", "WEBP"), ("image/*", "JPEG")],
 )
-def test_the_picture_comes_back_with_its_boxes_drawn_where_asked(
+def test_the_image_comes_back_with_its_boxes_drawn_where_asked(
     client: httpx2.Client, seed_endpoint: SeedEndpoint, accept: str, format: str
 ) -> None:
     seed_endpoint.script = lambda _: reply(answer(PERSON))
@@ -149,7 +149,7 @@ def test_the_picture_comes_back_with_its_boxes_drawn_where_asked(
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json", "text/html", "image/jpeg;q=0.5, application/json"])
-def test_json_is_the_answer_unless_a_picture_is_liked_better(client: httpx2.Client, accept: str) -> None:
+def test_json_is_the_answer_unless_an_image_is_liked_better(client: httpx2.Client, accept: str) -> None:
     response = client.post("/detect", files={"image": jpeg()}, headers={"Accept": accept})
     assert response.headers["Content-Type"] == "application/json"
 

@@ -1,4 +1,4 @@
-"""The annotated picture: boxes where they are, in sizes and colours that can be read."""
+"""The annotated image: boxes where they are, in sizes and colours that can be read."""
 
 import io
 import re
@@ -6,26 +6,26 @@ import re
 import pytest
 from PIL import Image, ImageChops
 
-from api import drawing
-from api.drawing import COLOURS, Encoding, Mark, annotate
-from api.errors import PictureTooLarge
-from api.picture import Picture, admit
+from api.errors import ImageTooLarge
+from api.image import draw
+from api.image.decode import EncodedImage, admit
+from api.image.draw import COLOURS, Encoding, Mark, annotate
 from tests.conftest import ROOT
 from tests.pictures import encoded, pixel, scene
 
 YELLOW, CYAN, BLACK = (255, 212, 0), (53, 224, 255), (0, 0, 0)
 
 
-def picture(image: Image.Image) -> Picture:
+def uploaded(image: Image.Image) -> EncodedImage:
     return admit(encoded(image, "PNG"), ("png",), 10**9, 10**5)
 
 
 def drawn(image: Image.Image, *marks: Mark, encoding: Encoding = "png") -> Image.Image:
-    return Image.open(io.BytesIO(annotate(picture(image), marks, encoding))).convert("RGB")
+    return Image.open(io.BytesIO(annotate(uploaded(image), marks, encoding))).convert("RGB")
 
 
 @pytest.mark.parametrize("box", [(10, 10, 60, 60), (0, 0, 100, 80), (90, 0, 100, 80), (0, 79, 100, 80)])
-def test_a_box_is_drawn_where_it_is_and_its_caption_stays_on_the_picture(box: tuple[int, int, int, int]) -> None:
+def test_a_box_is_drawn_where_it_is_and_its_caption_stays_on_the_image(box: tuple[int, int, int, int]) -> None:
     plain = Image.new("RGB", (100, 80), "grey")
     image = drawn(plain, Mark("person 0.98", 0, box))
     assert image.size == (100, 80)
@@ -46,7 +46,7 @@ def test_line_and_caption_stand_out_from_any_background(background: str) -> None
 
 
 @pytest.mark.parametrize("scale", [1, 4, 8])
-def test_line_and_letters_grow_with_the_picture(scale: int) -> None:
+def test_line_and_letters_grow_with_the_image(scale: int) -> None:
     box = (99 * scale, 200 * scale, 500 * scale, 460 * scale)
     image = drawn(Image.new("RGB", (640 * scale, 480 * scale), "grey"), Mark("person", 0, box))
     line = sum(pixel(image, (x, 400 * scale)) == YELLOW for x in range(90 * scale, 120 * scale))
@@ -71,10 +71,10 @@ def test_the_best_lies_on_top() -> None:
     assert pixel(image, (50, 200)) == YELLOW
 
 
-def test_a_caption_wider_than_the_picture_is_written_smaller() -> None:
+def test_a_caption_wider_than_the_image_is_written_smaller() -> None:
     plain = Image.new("RGB", (90, 200), "grey")
     image = drawn(plain, Mark("fire hydrant 0.98", 0, (0, 100, 89, 199)))
-    assert pixel(image, (88, 97)) == (128, 128, 128), "the plate ends before the picture does"
+    assert pixel(image, (88, 97)) == (128, 128, 128), "the plate ends before the image does"
     assert YELLOW in {pixel(image, (x, 95)) for x in range(90)}
 
 
@@ -82,6 +82,6 @@ def test_a_caption_wider_than_the_picture_is_written_smaller() -> None:
 def test_what_an_encoding_cannot_hold_is_refused_before_it_is_drawn(
     encoding: Encoding, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drawing, "upright", None)
-    with pytest.raises(PictureTooLarge, match="ask for image/png"):
-        annotate(picture(Image.new("1", (side, 1))), [], encoding)
+    monkeypatch.setattr(draw, "upright", None)
+    with pytest.raises(ImageTooLarge, match="ask for image/png"):
+        annotate(uploaded(Image.new("1", (side, 1))), [], encoding)

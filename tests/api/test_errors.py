@@ -46,7 +46,7 @@ def png_header(width: int, height: int) -> bytes:
     [
         {"content": jpeg(), "headers": {"Content-Type": "text/plain"}},
         {"content": jpeg()},
-        {"json": {"picture": "x"}},
+        {"json": {"image": "x"}},
         {"content": b"", "headers": {"Content-Type": "image/jpeg"}},
         {"content": b"no form", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
         {"content": b"no boundary", "headers": {"Content-Type": "multipart/form-data"}},
@@ -58,7 +58,7 @@ def png_header(width: int, height: int) -> bytes:
         {"files": [(f"part{n}", b"x") for n in range(9)]},
     ],
 )
-def test_an_upload_without_exactly_one_picture_is_malformed(
+def test_an_upload_without_exactly_one_image_is_malformed(
     client: httpx2.Client, seed_endpoint: SeedEndpoint, request_options: dict[str, Any]
 ) -> None:
     problem(client.post("/detect", **request_options), 400, "malformed-upload")
@@ -148,7 +148,7 @@ def test_a_format_that_the_operator_opted_into_is_taken(start: Start) -> None:
     ],
     ids=["half a JPEG", "100 bytes of one", "PNG cut", "WebP cut", "PNG header alone", "JPEG of junk"],
 )
-def test_a_damaged_picture_is_undecodable(client: httpx2.Client, seed_endpoint: SeedEndpoint, data: bytes) -> None:
+def test_a_damaged_image_is_undecodable(client: httpx2.Client, seed_endpoint: SeedEndpoint, data: bytes) -> None:
     problem(client.post("/detect", files={"image": data}), 422, "undecodable-picture")
     assert not seed_endpoint.requests
 
@@ -316,7 +316,7 @@ def test_a_bug_of_ours_is_500_and_leaks_nothing(start: Start, monkeypatch: pytes
     def bug(*_: object) -> None:
         raise ZeroDivisionError("secret words")
 
-    monkeypatch.setattr("api.detect.detections", bug)
+    monkeypatch.setattr("api.detect.detections_of", bug)
     problem(start().post("/detect", files={"image": jpeg()}), 500, "internal")
 
 

@@ -9,21 +9,21 @@ from contextlib import suppress
 import httpx2
 import pytest
 
-from api.breaker import Breaker
+from api.admission.load import Load, Spent
+from api.endpoint.breaker import Breaker
+from api.endpoint.transport import Call
 from api.errors import DeadlineExceeded, EndpointUnavailable, Overloaded
-from api.load import Load, Spent
-from api.wire import Call
 from tests.api.conftest import Start
 from tests.api.test_errors import problem, wait_for
 from tests.pictures import jpeg
 from tests.seed_endpoint import Answer, SeedEndpoint, answer, aws_error, reply
 
-PICTURE = jpeg()
+IMAGE = jpeg()
 FAULT = aws_error("InternalFailure", 500)
 
 
 def post(client: httpx2.Client) -> httpx2.Response:
-    return client.post("/detect", files={"image": PICTURE})
+    return client.post("/detect", files={"image": IMAGE})
 
 
 def trickle(start: bytes) -> Callable[[socket.socket], None]:
@@ -187,7 +187,7 @@ def test_the_breaker_opens_after_faults_in_a_row_and_leaves_the_endpoint_alone_u
         (reply(b"junk"), True),
         (aws_error("ThrottlingException", 400), True),
     ],
-    ids=["the model refuses the picture", "the model fails", "junk", "throttled"],
+    ids=["the model refuses the image", "the model fails", "junk", "throttled"],
 )
 def test_only_the_endpoint_s_own_faults_open_the_breaker(
     start: Start, seed_endpoint: SeedEndpoint, script: Answer, opens: bool
@@ -199,12 +199,12 @@ def test_only_the_endpoint_s_own_faults_open_the_breaker(
     assert (client.get("/health/ready").status_code == 503) == opens
 
 
-def test_bad_pictures_and_bad_parameters_never_open_the_breaker(start: Start, seed_endpoint: SeedEndpoint) -> None:
+def test_bad_images_and_bad_parameters_never_open_the_breaker(start: Start, seed_endpoint: SeedEndpoint) -> None:
     client = start(breaker_faults=1)
     for _ in range(3):
-        client.post("/detect", files={"image": PICTURE[:500]})
+        client.post("/detect", files={"image": IMAGE[:500]})
         client.post("/detect", files={"image": b"words"})
-        client.post("/detect", files={"image": PICTURE}, params={"min_score": 7})
+        client.post("/detect", files={"image": IMAGE}, params={"min_score": 7})
     assert post(client).status_code == 200
 
 
@@ -285,7 +285,7 @@ def test_a_second_client_is_let_in_beside_the_first_unless_most_are_refused() ->
     assert int(load.limit) == 1
 
 
-def test_a_large_picture_is_no_line() -> None:
+def test_a_large_image_is_no_line() -> None:
     load = Load(100)
     grow(load, 50, spent())
     before = load.limit

@@ -1,10 +1,10 @@
-"""The arithmetic between picture and canvas: laws, and a table of the corners."""
+"""The arithmetic between image and canvas: laws, and a table of the corners."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.fit import FITS, Corners, Fit
+from api.image.fit import FITS, Corners, Fit
 
 sides = st.integers(1, 20_000)
 sizes = st.integers(32, 2048)
@@ -20,7 +20,7 @@ def to_canvas(fit: Fit, x: float, y: float) -> tuple[float, float]:
 def test_a_box_drawn_on_the_canvas_comes_back_where_it_was(fit: Fit, shares: list[float]) -> None:
     (x_min, x_max), (y_min, y_max) = sorted(shares[:2]), sorted(shares[2:])
     box = (x_min * fit.width, y_min * fit.height, x_max * fit.width, y_max * fit.height)
-    back = fit.to_picture((*to_canvas(fit, *box[:2]), *to_canvas(fit, *box[2:])))
+    back = fit.to_image((*to_canvas(fit, *box[:2]), *to_canvas(fit, *box[2:])))
     if back is None:
         assert box[2] - box[0] < 1e-6 * fit.width or box[3] - box[1] < 1e-6 * fit.height
     else:
@@ -28,17 +28,17 @@ def test_a_box_drawn_on_the_canvas_comes_back_where_it_was(fit: Fit, shares: lis
 
 
 @given(fitted, st.tuples(*[st.floats(-5000, 5000)] * 4))
-def test_whatever_comes_back_lies_inside_the_picture_and_has_area(fit: Fit, box: Corners) -> None:
-    if back := fit.to_picture(box):
+def test_whatever_comes_back_lies_inside_the_image_and_has_area(fit: Fit, box: Corners) -> None:
+    if back := fit.to_image(box):
         x_min, y_min, x_max, y_max = back
         assert 0 <= x_min < x_max <= fit.width
         assert 0 <= y_min < y_max <= fit.height
 
 
 @given(fitted)
-def test_the_whole_drawing_is_the_whole_picture(fit: Fit) -> None:
+def test_the_whole_drawing_is_the_whole_image(fit: Fit) -> None:
     drawing = (fit.left, fit.top, fit.left + fit.drawn_width, fit.top + fit.drawn_height)
-    assert fit.to_picture(drawing) == pytest.approx((0, 0, fit.width, fit.height))
+    assert fit.to_image(drawing) == pytest.approx((0, 0, fit.width, fit.height))
 
 
 @given(fits, sides, sides, sizes)
@@ -68,5 +68,5 @@ def test_pad_keeps_the_aspect_within_half_a_pixel(width: int, height: int, size:
     ],
     ids=["whole", "part", "over every edge", "outside", "no width", "corners swapped"],
 )
-def test_a_picture_of_one_column_keeps_its_boxes(box: Corners, expected: Corners | None) -> None:
-    assert FITS["stretch"](1, 403, 512).to_picture(box) == expected
+def test_an_image_of_one_column_keeps_its_boxes(box: Corners, expected: Corners | None) -> None:
+    assert FITS["stretch"](1, 403, 512).to_image(box) == expected

@@ -1,4 +1,4 @@
-"""Odd, damaged and hostile pictures over every way in: answered in time, with 200 or a refusal, and nothing grows."""
+"""Odd, damaged and hostile images over every way in: answered in time, with 200 or a refusal, and nothing grows."""
 
 import base64
 import re
@@ -13,13 +13,13 @@ import pytest
 from tests.api.conftest import Start, send_boto3_to
 from tests.api.gateway import gateway
 from tests.hostile import HOSTILE, hostile
-from tests.mutations import good_pictures, mutations
+from tests.mutations import good_images, mutations
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint
 
 FORMATS = "jpeg,png,webp,gif,bmp,tiff"
 LONGEST = 2.0  # seconds that an answer may take
-MOST_GROWTH = 700  # megabytes that one picture's decoding may take for a while: DETECT_DECODE_BYTES, and a little
+MOST_GROWTH = 700  # megabytes that one image's decoding may take for a while: DETECT_DECODE_BYTES, and a little
 # Pillow warns where metadata beside good pixels is damaged; only tests turn warnings into errors.
 tolerant = pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
 
@@ -74,7 +74,7 @@ def answered(way: Way, client: httpx2.Client, data: bytes, tries: int = 2) -> in
 
 @tolerant
 @every_way
-def test_every_odd_picture_is_answered_with_200_415_or_422(way: Way, start: Start, shared: Path) -> None:
+def test_every_odd_image_is_answered_with_200_415_or_422(way: Way, start: Start, shared: Path) -> None:
     client = start(formats=FORMATS)
     files = sorted(path for path in (shared / "pictures" / "odd").rglob("*") if path.is_file())
     assert len(files) > 800
@@ -88,18 +88,18 @@ def test_every_odd_picture_is_answered_with_200_415_or_422(way: Way, start: Star
 
 
 @tolerant
-def test_mutations_of_good_pictures_are_answered_with_200_415_or_422(start: Start) -> None:
+def test_mutations_of_good_images_are_answered_with_200_415_or_422(start: Start) -> None:
     client, seen = start(formats=FORMATS), set()
     for number, data in enumerate(mutations(600, seed=5)):
         seen.add(answered(WAYS[number % len(WAYS)], client, data or b"?"))
     assert seen == {200, 415, 422}
-    assert [answered(form, client, data) for data in good_pictures()] == [200] * len(good_pictures())
+    assert [answered(form, client, data) for data in good_images()] == [200] * len(good_images())
 
 
 @tolerant
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_picture_is_answered_in_time_and_takes_no_more_memory_than_a_large_one(
+def test_a_hostile_image_is_answered_in_time_and_takes_no_more_memory_than_a_large_one(
     name: str, patient: httpx2.Client
 ) -> None:
     expected, data = HOSTILE[name][0], hostile(name)

@@ -1,4 +1,4 @@
-"""Pictures as base64 in JSON: what is refused, and in which words."""
+"""Images as base64 in JSON: what is refused, and in which words."""
 
 import base64
 from typing import Any
@@ -17,7 +17,7 @@ from tests.seed_endpoint import SeedEndpoint
         (b"", "malformed-upload", '{"image": "BASE64"}'),
         (b"{", "malformed-upload", '{"image": "BASE64"}'),
         (b"[" * 100_000, "malformed-upload", '{"image": "BASE64"}'),
-        (b'{"picture": "aGVsbG8="}', "malformed-upload", '{"image": "BASE64"}'),
+        (b'{"image": "aGVsbG8="}', "malformed-upload", '{"image": "BASE64"}'),
         (b'{"image": 7}', "malformed-upload", '{"image": "BASE64"}'),
         (b'{"image": "aGVsbG8=", "min_score": 0.2}', "malformed-upload", "parameters go into the address"),
         (b'{"image": "not base64!"}', "malformed-upload", "not base64"),
@@ -25,11 +25,11 @@ from tests.seed_endpoint import SeedEndpoint
         ('{"image": "größer"}'.encode(), "malformed-upload", "not base64"),
         (b'{"image": ""}', "malformed-upload", "empty"),
         (b'{"image": "data:image/png;base64,"}', "malformed-upload", "empty"),
-        (b'{"image": "aGVsbG8="}', "unsupported-picture-format", "no picture that we know"),
+        (b'{"image": "aGVsbG8="}', "unsupported-picture-format", "no image that we know"),
         (b'{"image": "http://example.org/cat.jpg"}', "malformed-upload", "not base64"),
     ],
 )
-def test_what_is_no_picture_in_json_is_refused_in_clear_words(
+def test_what_is_no_image_in_json_is_refused_in_clear_words(
     client: httpx2.Client, seed_endpoint: SeedEndpoint, body: bytes, code: str, words: str
 ) -> None:
     response = client.post("/detect", content=body, headers={"Content-Type": "application/json; charset=utf-8"})
@@ -45,7 +45,7 @@ def test_json_over_the_limit_is_413(start: Start, seed_endpoint: SeedEndpoint) -
     assert seed_endpoint.requests == []
 
 
-def test_a_picture_in_json_can_come_back_drawn(client: httpx2.Client) -> None:
+def test_an_image_in_json_can_come_back_drawn(client: httpx2.Client) -> None:
     sent = {"image": base64.b64encode(jpeg()).decode()}
     response = client.post("/detect", json=sent, params={"format": "png"})
     assert response.raise_for_status().content.startswith(b"\x89PNG")

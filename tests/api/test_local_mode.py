@@ -15,9 +15,9 @@ import httpx2
 import pytest
 import uvicorn
 
-from api import serving
-from api.endpoint import connect
+from api.endpoint.sagemaker import connect
 from api.settings import Settings
+from api.web import server
 from tests.api.test_errors import wait_for
 from tests.conftest import ROOT
 from tests.pictures import HOPPER
@@ -90,7 +90,7 @@ def test_a_person_is_found_with_no_account_and_no_network(served: Served) -> Non
     best = body["detections"][0]
     assert best["label"] == "person"
     assert best["box"]["x_min"] < 256 < best["box"]["x_max"], "she stands in the middle"
-    assert best["box"]["y_max"] - best["box"]["y_min"] > 300, "and fills the picture"
+    assert best["box"]["y_max"] - best["box"]["y_min"] > 300, "and fills the image"
 
 
 def test_the_welcome_names_places_that_answer_and_a_curl_line_that_works(served: Served) -> None:
@@ -118,7 +118,7 @@ def test_memory_at_rest_is_under_the_promised_limits(own: Served) -> None:
 
 def test_no_answer_waits_for_its_head_to_be_acknowledged() -> None:
     config = uvicorn.Config("api.app:from_environment", port=0, log_config=None)
-    with serving.listen(config) as listening:
+    with server.listen(config) as listening:
         listening.listen()
         with socket.create_connection(listening.getsockname()), listening.accept()[0] as connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -157,15 +157,15 @@ def test_a_gateway_that_is_killed_leaves_no_process_behind(workers: str) -> None
 
 
 def test_an_embedded_endpoint_that_is_killed_is_503_until_it_is_back(own: Served) -> None:
-    picture = HOPPER.read_bytes()
-    before = own.client.post("/detect", files={"image": picture}).json()["detections"]
+    image = HOPPER.read_bytes()
+    before = own.client.post("/detect", files={"image": image}).json()["detections"]
     os.kill(own.child(), signal.SIGKILL)
     wait_for(lambda: own.client.get("/health/ready").status_code == 503)
-    response = own.client.post("/detect", files={"image": picture})
+    response = own.client.post("/detect", files={"image": image})
     assert (response.status_code, response.json()["code"]) == (503, "endpoint-unavailable")
     assert int(response.headers["Retry-After"]) >= 1
     wait_for(lambda: own.client.get("/health/ready").status_code == 200, seconds=20)
-    assert own.client.post("/detect", files={"image": picture}).json()["detections"] == before
+    assert own.client.post("/detect", files={"image": image}).json()["detections"] == before
 
 
 def test_several_workers_share_one_embedded_endpoint() -> None:

@@ -21,7 +21,7 @@ def test_64_clients_posting_40_megapixels_leave_the_gateway_under_a_gigabyte() -
         assert asyncio.run(crowd(gateway, asked, clients=64, seconds=1))
 
 
-def test_batches_of_16_large_pictures_leave_the_gateway_under_a_gigabyte() -> None:
+def test_batches_of_16_large_images_leave_the_gateway_under_a_gigabyte() -> None:
     file = encoded(Image.new("RGB", (5000, 4000), "olive"), "PNG", compress_level=1)
     with served() as gateway:
         peak, seen = asyncio.run(watched(gateway, [batch([file] * 16)], clients=6, seconds=1))

@@ -12,9 +12,9 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
+from api.admission.api_keys import new_key
+from api.admission.load import Load
 from api.client import Client, GatewayError
-from api.keys import new_key
-from api.load import Load
 from api.settings import Settings
 from tests.api.conftest import Start
 from tests.api.test_command_line import run
@@ -26,7 +26,7 @@ PEOPLE = {"endpoint_name": "people-prod", "labels": ["person"], "input_size": 51
 PETS = {"endpoint_name": "pets-prod", "labels": ["cat", "dog"], "input_size": 300, "fit": "pad", "min_score": 0.3}
 ENDPOINTS = json.dumps({"people": PEOPLE, "pets": PETS})
 PERSON, DOG = (0, 0.9, (0.0, 0.0, 256.0, 512.0)), (1, 0.4, (75.0, 0.0, 225.0, 300.0))
-PICTURE = jpeg(400, 200)
+IMAGE = jpeg(400, 200)
 KEY, ENTRY = new_key("camera")
 
 
@@ -40,8 +40,8 @@ def both(start: Start, seed_endpoint: SeedEndpoint) -> httpx2.Client:
     return start(endpoint_name=None, endpoints=ENDPOINTS, breaker_faults=2)
 
 
-def detect(client: httpx2.Client, picture: bytes = PICTURE, **query: Any) -> httpx2.Response:
-    return client.post("/detect", files={"image": picture}, params=query)
+def detect(client: httpx2.Client, image: bytes = IMAGE, **query: Any) -> httpx2.Response:
+    return client.post("/detect", files={"image": image}, params=query)
 
 
 def found(response: httpx2.Response) -> list[tuple[str, dict[str, float]]]:
@@ -65,7 +65,7 @@ def test_the_first_is_asked_where_a_request_names_none(both: httpx2.Client) -> N
 
 
 def test_a_batch_and_every_format_take_the_model_too(both: httpx2.Client) -> None:
-    files = [("image", PICTURE)] * 2
+    files = [("image", IMAGE)] * 2
     batch = both.post("/detect/batch", files=files, params={"model": "pets"}).raise_for_status().json()
     assert [entry["result"]["detections"][0]["label"] for entry in batch["entries"]] == ["dog", "dog"]
     assert detect(both, model="pets", format="coco").json()[0]["category_id"] == 18
@@ -76,11 +76,11 @@ def test_deepstacks_custom_models_are_these(both: httpx2.Client) -> None:
     def labels(**options: str) -> list[str]:
         url = both.base_url
         client = deepstack.core.DeepstackObject(ip=url.host, port=url.port, min_confidence=0.1, **options)
-        return [one["label"] for one in client.detect(PICTURE)]
+        return [one["label"] for one in client.detect(IMAGE)]
 
     assert labels() == labels(custom_model="people") == ["person"]
     assert labels(custom_model="pets") == ["dog"]
-    unknown = both.post("/v1/vision/custom/cars", files={"image": PICTURE})
+    unknown = both.post("/v1/vision/custom/cars", files={"image": IMAGE})
     assert (unknown.status_code, unknown.json()["success"]) == (404, False)
 
 
@@ -102,7 +102,7 @@ def test_the_list_of_models_says_of_each_what_it_is_the_default_first(both: http
 def test_an_unknown_model_is_404_with_a_code_of_its_own(both: httpx2.Client, path: str) -> None:
     query = {"model": "cars"}
     posted = "detect" in path
-    response = both.post(path, files={"image": PICTURE}, params=query) if posted else both.get(path, params=query)
+    response = both.post(path, files={"image": IMAGE}, params=query) if posted else both.get(path, params=query)
     problem(response, 404, "unknown-model")
 
 
@@ -184,7 +184,7 @@ def test_without_keys_neither_another_machine_nor_a_page_may_reload(
 def test_the_client_and_the_command_line_name_the_model(both: httpx2.Client) -> None:
     url = str(both.base_url)
     with Client(url, tries=1) as client:
-        assert client.detect(PICTURE, model="pets").detections[0].label == "dog"
+        assert client.detect(IMAGE, model="pets").detections[0].label == "dog"
         assert client.model("pets").labels == ("cat", "dog")
         assert [one.name for one in client.models()] == ["people", "pets"]
         with pytest.raises(GatewayError, match="detect-deploy"):

@@ -17,8 +17,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.keys import new_key
-from api.logs import JsonLines, PlainLines, fields
+from api.admission.api_keys import new_key
+from api.telemetry.logs import JsonLines, PlainLines, fields
 from tests.api.conftest import Start
 from tests.api.test_admission import hang_up_after
 from tests.api.test_errors import wait_for
@@ -27,7 +27,7 @@ from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, aws_error, reply
 
 COMMAND = str(Path(sys.executable).with_name("detect-gateway"))
-PICTURE = jpeg(700, 300)
+IMAGE = jpeg(700, 300)
 KEY, ENTRY = new_key("camera")
 
 
@@ -92,23 +92,23 @@ def running(endpoint: SeedEndpoint, *options: str, **environment: str) -> Iterat
             serving.end()
 
 
-def test_a_request_is_one_json_line_with_id_code_sizes_and_times_and_neither_picture_nor_key(
+def test_a_request_is_one_json_line_with_id_code_sizes_and_times_and_neither_image_nor_key(
     seed_endpoint: SeedEndpoint,
 ) -> None:
     seed_endpoint.script = lambda _: reply(answer((0, 0.9, (0, 0, 9, 9))))
     with running(seed_endpoint, DETECT_API_KEYS=ENTRY, DETECT_LOG_LEVEL="debug") as gateway:
         headers = {"X-API-Key": KEY, "X-Request-ID": "order-17"}
-        gateway.client.post("/detect?min_score=0.2", files={"image": PICTURE}, headers=headers).raise_for_status()
-        gateway.client.post("/detect", files={"image": PICTURE[:300]}, headers={"X-API-Key": KEY})
-        gateway.client.post("/detect", files={"image": PICTURE}, headers={"Authorization": "Bearer dg_wrong"})
+        gateway.client.post("/detect?min_score=0.2", files={"image": IMAGE}, headers=headers).raise_for_status()
+        gateway.client.post("/detect", files={"image": IMAGE[:300]}, headers={"X-API-Key": KEY})
+        gateway.client.post("/detect", files={"image": IMAGE}, headers={"Authorization": "Bearer dg_wrong"})
         gateway.client.get("/health/ready")
         written = gateway.end()
     lines = [entry for entry in map(json.loads, written) if entry["message"] == "request"]
     found, damaged, wrong = (line for line in lines if line["path"] == "/detect")
     assert (found["request_id"], found["method"], found["status"], found["key"]) == ("order-17", "POST", 200, "camera")
-    assert found["picture"] == {"width": 700, "height": 300, "format": "JPEG"}
+    assert found["image"] == {"width": 700, "height": 300, "format": "JPEG"}
     assert found["detections"] == 1
-    assert found["bytes_in"] > len(PICTURE)
+    assert found["bytes_in"] > len(IMAGE)
     assert found["bytes_out"] > 100
     assert found["ms"] >= found["timing_ms"]["total"] > 0
     assert (damaged["status"], damaged["code"]) == (422, "undecodable-picture")
@@ -124,7 +124,7 @@ def test_a_request_is_one_json_line_with_id_code_sizes_and_times_and_neither_pic
 def test_the_cause_of_an_endpoint_error_is_in_the_log_and_not_in_the_answer(seed_endpoint: SeedEndpoint) -> None:
     seed_endpoint.script = lambda _: aws_error("ModelError", 424, OriginalStatusCode=500)
     with running(seed_endpoint) as gateway:
-        response = gateway.client.post("/detect", files={"image": PICTURE})
+        response = gateway.client.post("/detect", files={"image": IMAGE})
         (line,) = [line for line in gateway.requests() if line["path"] == "/detect"]
     assert "secret words" not in response.text
     assert "secret words of ModelError" in line["cause"]
@@ -136,8 +136,8 @@ def test_a_caller_who_went_away_is_noted_as_such(
 ) -> None:
     go_on = threading.Event()
     seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
-    caplog.set_level(logging.INFO, logger="api.access")
-    hang_up_after(start(), PICTURE, lambda: len(seed_endpoint.requests) == 1)
+    caplog.set_level(logging.INFO, logger="api.web.middleware.access_log")
+    hang_up_after(start(), IMAGE, lambda: len(seed_endpoint.requests) == 1)
     wait_for(lambda: any(fields(record).get("code") == "caller-gone" for record in caplog.records), seconds=5)
     go_on.set()
 
@@ -168,12 +168,12 @@ def settled(client: httpx2.Client) -> dict[str, float]:
 
 def test_figures_count_requests_stages_errors_and_what_is_billed(start: Start, seed_endpoint: SeedEndpoint) -> None:
     client = start(breaker_faults=2)
-    client.post("/detect", files={"image": PICTURE}).raise_for_status()
-    client.post("/detect", files={"image": PICTURE[:300]})
+    client.post("/detect", files={"image": IMAGE}).raise_for_status()
+    client.post("/detect", files={"image": IMAGE[:300]})
     seed_endpoint.script = lambda _: aws_error("ThrottlingException", 400)
-    client.post("/detect", files={"image": PICTURE})
+    client.post("/detect", files={"image": IMAGE})
     seed_endpoint.script = lambda _: reply(b"junk")
-    client.post("/detect", files={"image": PICTURE})
+    client.post("/detect", files={"image": IMAGE})
     client.get("/nowhere")
     client.request("INVENTED", "/nowhere")
     seen = settled(client)
@@ -187,8 +187,8 @@ def test_figures_count_requests_stages_errors_and_what_is_billed(start: Start, s
     assert seen['detect_request_seconds_count{route="/detect"}'] == 4
     for stage in ("decode", "queue", "inference"):
         assert seen[f'detect_stage_seconds_count{{model="seed",stage="{stage}"}}'] == 1
-    assert seen['detect_picture_pixels_bucket{le="300000.0"}'] == 1
-    assert seen['detect_picture_pixels_bucket{le="100000.0"}'] == 0
+    assert seen['detect_image_pixels_bucket{le="300000.0"}'] == 1
+    assert seen['detect_image_pixels_bucket{le="100000.0"}'] == 0
     assert seen['detect_endpoint_errors_total{code="endpoint-unavailable",model="seed"}'] == 1
     assert seen['detect_billed_invocations_total{model="seed"}'] == 2, "the good one and the one answered with junk"
     assert seen['detect_breaker{model="seed"}'] == 2
@@ -199,7 +199,7 @@ def test_waiting_work_is_counted_while_it_waits(start: Start, seed_endpoint: See
     go_on = threading.Event()
     seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
     client = start(endpoint_calls=1, waiting_calls=3)
-    threads = [threading.Thread(target=lambda: client.post("/detect", files={"image": PICTURE})) for _ in range(3)]
+    threads = [threading.Thread(target=lambda: client.post("/detect", files={"image": IMAGE})) for _ in range(3)]
     for thread in threads:
         thread.start()
     wait_for(lambda: figures(client)['detect_waiting{place="endpoint"}'] == 2)
@@ -212,7 +212,7 @@ def test_waiting_work_is_counted_while_it_waits(start: Start, seed_endpoint: See
 def test_figures_are_those_of_all_workers_and_outlive_one(seed_endpoint: SeedEndpoint) -> None:
     with running(seed_endpoint, "--workers", "2") as gateway:
         for _ in range(12):  # each on its own connection, so that both workers have some
-            httpx2.post(gateway.url + "/detect", files={"image": PICTURE}).raise_for_status()
+            httpx2.post(gateway.url + "/detect", files={"image": IMAGE}).raise_for_status()
         name = 'detect_requests_total{code="ok",method="POST",route="/detect"}'
         assert {figures(gateway.another())[name] for _ in range(6)} == {12}
         workers = [
@@ -258,7 +258,7 @@ def test_a_trace_comes_in_goes_on_to_the_endpoint_and_is_sent_to_the_collector(s
             seed_endpoint, DETECT_TRACES="true", OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_BSP_SCHEDULE_DELAY="100"
         ) as gateway:
             headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
-            gateway.client.post("/detect", files={"image": PICTURE}, headers=headers).raise_for_status()
+            gateway.client.post("/detect", files={"image": IMAGE}, headers=headers).raise_for_status()
         sent = b"".join(bodies)
     assert seed_endpoint.headers[0]["traceparent"].split("-")[1] == trace
     assert bytes.fromhex(trace) in sent

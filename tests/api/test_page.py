@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
-from api.keys import new_key
+from api.admission.api_keys import new_key
 from tests.api.browsing import (
     asked_for,
     assert_stayed_here,

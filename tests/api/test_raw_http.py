@@ -14,9 +14,9 @@ from tests.api.test_observability import running, workers_of
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint
 
-PICTURE = jpeg(64, 48)
+IMAGE = jpeg(64, 48)
 HEAD = b"POST /detect HTTP/1.1\r\nHost: here\r\nContent-Type: image/jpeg\r\n"
-GOOD = HEAD + f"Content-Length: {len(PICTURE)}\r\n\r\n".encode() + PICTURE
+GOOD = HEAD + f"Content-Length: {len(IMAGE)}\r\n\r\n".encode() + IMAGE
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -50,8 +50,8 @@ def statuses(received: bytes) -> list[int]:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(PICTURE), PICTURE), [200]),
-        (CHUNKED + b"zz\r\n" + PICTURE, [400]),
+        (CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(IMAGE), IMAGE), [200]),
+        (CHUNKED + b"zz\r\n" + IMAGE, [400]),
         (CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n", [400]),
         (CHUNKED + b"5;" + b"x" * 200_000, [400]),
         (HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", [415]),
@@ -72,7 +72,7 @@ def statuses(received: bytes) -> list[int]:
 )
 def test_each_request_is_answered_for_itself(client: httpx2.Client, data: bytes, expected: list[int]) -> None:
     assert statuses(answered(client, data)) == expected
-    assert client.post("/detect", files={"image": PICTURE}).status_code == 200
+    assert client.post("/detect", files={"image": IMAGE}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_each_request_is_answered_for_itself(client: httpx2.Client, data: bytes,
 def test_half_a_request_does_not_keep_its_connection(
     start: Start, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr("api.protocol.HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("api.web.http_protocol.HEAD_SECONDS", 0.5)
     client = start(upload_seconds=0.5)
     with connected(client) as connection:
         connection.sendall(sent)
@@ -92,7 +92,7 @@ def test_half_a_request_does_not_keep_its_connection(
 
 
 def test_headers_that_trickle_do_not_keep_their_connection(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.protocol.HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("api.web.http_protocol.HEAD_SECONDS", 0.5)
     client = start()
     with connected(client) as connection:
         wait_for(lambda: cut_off(connection), seconds=3)
@@ -133,5 +133,5 @@ def test_hundreds_of_damaged_requests_end_no_worker_and_get_no_5xx(seed_endpoint
         }
         assert seen <= {200, 400, 404, 405, 408, 413, 415, 422, 429}
         assert {200, 400} <= seen
-        assert gateway.client.post("/detect", files={"image": PICTURE}).status_code == 200
+        assert gateway.client.post("/detect", files={"image": IMAGE}).status_code == 200
         assert workers_of(gateway.process.pid) == before

@@ -18,7 +18,7 @@ from tests.api.test_stopping import EVERYTHING, JPEG, Load, load
 from tests.model_dirs import broken, replace, variant
 from tests.pictures import HOPPER
 
-PICTURE = HOPPER.read_bytes()
+IMAGE = HOPPER.read_bytes()
 OLD: dict[str, Any] = {"version": "old", "labels": ["person"]}
 NEW: dict[str, Any] = {"version": "new", "labels": ["human"], "input_size": 256, "fit": "pad", "min_score": 0.3}
 
@@ -42,7 +42,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 @contextmanager
 def asked(served: Served) -> Iterator[Load]:
-    with load(served.url, 3, [PICTURE]) as requests:
+    with load(served.url, 3, [IMAGE]) as requests:
         wait_for(lambda: len(requests.answers) > 10, seconds=20)
         yield requests
 
@@ -130,7 +130,7 @@ def test_two_model_directories_give_each_ones_boxes_and_are_reloaded_one_by_one(
     wait_for(lambda: served.client.get("/health/ready", params={"model": "small"}).is_success, seconds=20)
 
     def found(model: str) -> Any:
-        posted = served.client.post(f"{EVERYTHING}&model={model}", content=PICTURE, headers=JPEG)
+        posted = served.client.post(f"{EVERYTHING}&model={model}", content=IMAGE, headers=JPEG)
         return posted.raise_for_status().json()["detections"]
 
     before = {name: found(name) for name in models}

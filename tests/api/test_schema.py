@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from api.keys import new_key
+from api.admission.api_keys import new_key
 from tests.api.conftest import Start
 
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
-# A schema cannot say which bytes are a picture; that /metrics needs no key on loopback is seen to in test_door.py.
+# A schema cannot say which bytes are an image; that /metrics needs no key on loopback is seen to in test_door.py.
 NOT_MEANT = "positive_data_acceptance,ignored_auth"
 
 

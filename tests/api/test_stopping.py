@@ -18,7 +18,7 @@ from tests.api.test_observability import running, workers_of
 from tests.pictures import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
-PICTURE = jpeg()
+IMAGE = jpeg()
 JPEG = {"Content-Type": "image/jpeg"}
 FEW = 2  # as many as are let in however busy this machine is
 EVERYTHING = "/detect?min_score=0.01"
@@ -27,8 +27,8 @@ EVERYTHING = "/detect?min_score=0.01"
 class Load:
     """Clients that ask without a pause, every other one on a new connection each time; what each of them got."""
 
-    def __init__(self, url: str, clients: int, pictures: list[bytes]) -> None:
-        self.url, self.pictures = url, pictures
+    def __init__(self, url: str, clients: int, images: list[bytes]) -> None:
+        self.url, self.images = url, images
         self.stop = threading.Event()
         self.answers: list[tuple[int, bytes, Any]] = []
         self.failures: list[str] = []
@@ -39,11 +39,11 @@ class Load:
         headers = {**JPEG, "Connection": "keep-alive" if n % 2 else "close"}
         with httpx2.Client(base_url=self.url, timeout=30) as client:
             while not self.stop.is_set():
-                picture = self.pictures[n // 2 % len(self.pictures)]
+                image = self.images[n // 2 % len(self.images)]
                 started = time.monotonic()
                 try:
-                    response = client.post(EVERYTHING, content=picture, headers=headers)
-                    self.answers.append((response.status_code, picture, response))
+                    response = client.post(EVERYTHING, content=image, headers=headers)
+                    self.answers.append((response.status_code, image, response))
                 except httpx2.HTTPError as error:
                     self.failures.append(repr(error))
                 self.slowest = max(self.slowest, time.monotonic() - started)
@@ -54,8 +54,8 @@ class Load:
 
 
 @contextmanager
-def load(url: str, clients: int = 4, pictures: list[bytes] | None = None) -> Iterator[Load]:
-    running = Load(url, clients, pictures or [PICTURE])
+def load(url: str, clients: int = 4, images: list[bytes] | None = None) -> Iterator[Load]:
+    running = Load(url, clients, images or [IMAGE])
     for thread in running._threads:
         thread.start()
     try:
@@ -101,7 +101,7 @@ def test_sigterm_turns_ready_off_takes_requests_for_a_moment_and_finishes_what_i
         statuses: list[int] = []
 
         def ask() -> None:
-            statuses.append(gateway.another().post("/detect", content=PICTURE, headers=JPEG).status_code)
+            statuses.append(gateway.another().post("/detect", content=IMAGE, headers=JPEG).status_code)
 
         asking = [threading.Thread(target=ask) for _ in range(2)]
         asking[0].start()
@@ -152,12 +152,10 @@ def refuses(host: str, port: int | None) -> bool:
 def test_the_embedded_endpoint_killed_under_load_is_503_then_back_and_mixes_up_no_boxes() -> None:
     served = Served()
     try:
-        pictures = [HOPPER.read_bytes(), jpeg(300, 400, seed=7)]
-        expected = {
-            picture: boxes(served.client.post(EVERYTHING, content=picture, headers=JPEG)) for picture in pictures
-        }
-        assert expected[pictures[0]] != expected[pictures[1]]
-        with load(served.url, 4, pictures) as requests:
+        images = [HOPPER.read_bytes(), jpeg(300, 400, seed=7)]
+        expected = {image: boxes(served.client.post(EVERYTHING, content=image, headers=JPEG)) for image in images}
+        assert expected[images[0]] != expected[images[1]]
+        with load(served.url, 4, images) as requests:
             wait_for(lambda: len(requests.answers) > 10)
             os.kill(served.child(), signal.SIGKILL)
             wait_for(lambda: 503 in requests.statuses)
@@ -169,8 +167,8 @@ def test_the_embedded_endpoint_killed_under_load_is_503_then_back_and_mixes_up_n
         assert not requests.failures
         assert requests.statuses.keys() <= {200, 429, 503}
         assert requests.slowest < 10, "no request hangs"
-        for status, picture, response in requests.answers:
-            assert boxes(response) == expected[picture] if status == 200 else int(response.headers["Retry-After"]) >= 1
+        for status, image, response in requests.answers:
+            assert boxes(response) == expected[image] if status == 200 else int(response.headers["Retry-After"]) >= 1
     finally:
         served.end()
 

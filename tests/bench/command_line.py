@@ -1,6 +1,6 @@
 """How near the command line comes to a load generator: `python -m tests.bench.command_line`.
 
-500 pictures through `detect-gateway detect`, its start included, and the same pictures through bare connections that do
+500 images through `detect-gateway detect`, its start included, and the same images through bare connections that do
 nothing but send and wait, as many at a time; in turn, against one running gateway.
 Exit code 1 where the command line reaches less than 0.9 of the generator's rate.
 """
@@ -24,17 +24,17 @@ DIFFERENT, PROMISED = 25, 0.9
 
 
 def command_line(url: str, folder: Path, parallel: int) -> float:
-    """Pictures a second."""
+    """Images a second."""
     started = time.perf_counter()
     command = [COMMAND, "detect", str(folder), "--url", url, "--json", "--parallel", str(parallel)]
     ended = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    spent, pictures = time.perf_counter() - started, len(list(folder.iterdir()))
-    assert ended.stdout.count(b'"detections"') == pictures
-    return pictures / spent
+    spent, images = time.perf_counter() - started, len(list(folder.iterdir()))
+    assert ended.stdout.count(b'"detections"') == images
+    return images / spent
 
 
 def generator(url: str, folder: Path, parallel: int) -> float:
-    """Pictures a second."""
+    """Images a second."""
     bodies = [path.read_bytes() for path in sorted(folder.iterdir())]
     started = time.perf_counter()
     with ThreadPoolExecutor(parallel) as threads:
@@ -58,7 +58,7 @@ def _send(url: str, bodies: list[bytes]) -> int:
 
 
 def measure(url: str, folder: Path, parallel: int, rounds: int) -> float:
-    """Print the rates with as many pictures at a time, medians of the rounds; their ratio."""
+    """Print the rates with as many images at a time, medians of the rounds; their ratio."""
     bare, ours = list[float](), list[float]()
     for _ in range(rounds):
         bare.append(generator(url, folder, parallel))
@@ -74,13 +74,13 @@ def measure(url: str, folder: Path, parallel: int, rounds: int) -> float:
 def main() -> int:
     """Print the rates and their ratio."""
     described = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    described.add_argument("--pictures", type=int, default=500)
+    described.add_argument("--images", type=int, default=500)
     described.add_argument("--rounds", type=int, default=1)
     options = described.parse_args()
     served = Served()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for number in range(options.pictures):
+        for number in range(options.images):
             (folder / f"{number:04}.jpg").write_bytes(jpeg(seed=number % DIFFERENT))
         generator(served.url, folder, 4)
         ratios = [measure(served.url, folder, parallel, options.rounds) for parallel in (4, 8)]

@@ -1,8 +1,8 @@
-"""Thousands of damaged pictures, and the odd ones that lie beside the checkout: each answered in time, none with 5xx.
+"""Thousands of damaged images, and the odd ones that lie beside the checkout: each answered in time, none with 5xx.
 
     .venv-dev/bin/python -m tests.bench.damage [--count 10000] [--seed 5]
 
-The same seed gives the same pictures. Exit code 1 where a promise of docs/security.md is broken.
+The same seed gives the same images. Exit code 1 where a promise of docs/security.md is broken.
 """
 
 import argparse
@@ -24,7 +24,7 @@ AT_ONCE = 2
 
 
 def uploads(count: int, seed: int) -> Iterator[bytes]:
-    """All files but empty ones, which are no picture at all."""
+    """All files but empty ones, which are no image at all."""
     odd = Path(os.environ.get("DETECT_TEST_SHARED", ROOT.parent / "shared")) / "pictures" / "odd"
     files = (path.read_bytes() for path in sorted(odd.rglob("*")) if path.is_file())
     yield from filter(None, files)
@@ -44,7 +44,7 @@ async def flood(gateway: Served, data: Iterator[bytes]) -> Outcome:
     await asyncio.gather(*(client() for _ in range(AT_ONCE)))
     traffic.close()
     slowest, seen, growth = percentile(answers, 1), statuses(answers), memory[-1] - memory[len(memory) // 4]
-    write(f"{len(answers)} pictures: {seen}; p50 {percentile(answers, 0.5):.0f} ms, slowest {slowest:.0f} ms")
+    write(f"{len(answers)} images: {seen}; p50 {percentile(answers, 0.5):.0f} ms, slowest {slowest:.0f} ms")
     write("gateway's memory every 500: " + " ".join(f"{one:.0f}" for one in memory) + " MB")
     summary = (
         f"{counted(seen)}; the slowest {slowest / 1000:.2f} s; the gateway from {memory[0]:.0f} to {memory[-1]:.0f} MB"

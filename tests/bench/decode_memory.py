@@ -1,4 +1,4 @@
-"""Most memory that fitting one 40-megapixel picture takes, per pixel, beside what `Picture.weight` reckons.
+"""Most memory that fitting one 40-megapixel image takes, per pixel, beside what `Image.weight` reckons.
 
 .venv-dev/bin/python -m tests.bench.decode_memory
 """
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from api.fit import FITS
-from api.picture import admit, canvas
+from api.image.decode import admit, canvas
+from api.image.fit import FITS
 from tests.pictures import encoded
 
 SIDE, SIZE = (8000, 5000), 512
@@ -39,12 +39,12 @@ def measure(name: str) -> None:
     """Print one case's peak and reckoned bytes per pixel."""
     format, mode, options = CASES[name]
     data = encoded(Image.new(mode, SIDE), format, **options)
-    picture = admit(data, (format.lower(),), 10**9, 10**5)
+    image = admit(data, (format.lower(),), 10**9, 10**5)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew here
     before = _status("VmRSS")
-    canvas(picture, FITS["stretch"](picture.width, picture.height, SIZE), SIZE, "jpeg")
-    pixels = picture.width * picture.height
-    took, reckoned = (_status("VmHWM") - before) / pixels, picture.weight(SIZE) / pixels
+    canvas(image, FITS["stretch"](image.width, image.height, SIZE), SIZE, "jpeg")
+    pixels = image.width * image.height
+    took, reckoned = (_status("VmHWM") - before) / pixels, image.weight(SIZE) / pixels
     sys.stdout.write(f"{name:22} {took:5.1f} bytes a pixel, reckoned {reckoned:5.1f}\n")
 
 

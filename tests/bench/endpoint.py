@@ -52,7 +52,7 @@ def measures_of(chosen: Namespace, folder: Path) -> dict[str, Measure]:
 
 
 def posted(width: int, height: int, short: int) -> str:
-    """A request as a camera's picture makes one."""
+    """A request as a camera's image makes one."""
     return request_of(encoded(drawn_picture(1, width, height), "JPEG", quality=90), short)
 
 

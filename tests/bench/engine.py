@@ -4,7 +4,7 @@
                                                [--coco FILE --calibration FOLDER]
 
 Wants scripts/test to have made its environments, and a machine that does nothing else. The table `precision` is of the
-bundled detector and wants annotations in COCO's format (`FILE`, pictures in `images/` beside it) and pictures to
+bundled detector and wants annotations in COCO's format (`FILE`, images in `images/` beside it) and images to
 calibrate int8 with.
 """
 
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def measures_of(chosen: Namespace, folder: Path) -> dict[str, Measure]:
-    """What there is to measure; precision only with pictures."""
+    """What there is to measure; precision only with images."""
     models, request = model_dirs(), folder / "request.json"
     request.write_text(request_of(encoded(drawn_picture(1, SIZE, SIZE), "JPEG", quality=95, subsampling=0), SIZE))
     rounds = 1 if chosen.quick else ROUNDS
@@ -96,7 +96,7 @@ def engines(models: dict[str, Path], request: Path, rounds: int) -> tuple[str, P
 
 
 def operations(file: Path) -> int:
-    """The additions and multiplications of a network's convolutions on a picture of SIZE x SIZE."""
+    """The additions and multiplications of a network's convolutions on an image of SIZE x SIZE."""
     model = onnx.load(file)
     for dimension in model.graph.input[0].type.tensor_type.shape.dim[1:3]:
         dimension.dim_value = SIZE

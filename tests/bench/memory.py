@@ -1,4 +1,4 @@
-"""64 clients posting pictures of 40 megapixels without a pause: what the gateway holds in memory at most.
+"""64 clients posting images of 40 megapixels without a pause: what the gateway holds in memory at most.
 
     .venv-dev/bin/python -m tests.bench.memory [--seconds 30] [--clients 64]
 
@@ -18,7 +18,7 @@ from tests.pictures import encoded, scene
 MOST_MEGABYTES = 1000
 
 
-def pictures() -> list[bytes]:
+def images() -> list[bytes]:
     """Requests with 40 megapixels in every make, some to be drawn on."""
     image = scene(8000, 5000)
     files = [
@@ -65,7 +65,7 @@ async def crowd(gateway: Served, asked: list[bytes], clients: int, seconds: floa
 def run(seconds: float, clients: int = 64) -> Outcome:
     """All of it, with a gateway of its own."""
     with served() as gateway:
-        return asyncio.run(crowd(gateway, pictures(), clients, seconds))
+        return asyncio.run(crowd(gateway, images(), clients, seconds))
 
 
 def main() -> int:

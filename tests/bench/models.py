@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.inference.running import INFERENCE, MXNET_PYTHON, drawn_picture, encoded
 
 NETWORK, SIZE = "ssd_512_mobilenet1.0_custom", 512
-CALIBRATION = 16  # drawn pictures, which is enough where nobody looks at what is found
+CALIBRATION = 16  # drawn images, which is enough where nobody looks at what is found
 RANDOM_WEIGHTS = Path(__file__).parents[1] / "inference" / "random_weights.py"
 FILES = {
     "mxnet": ("model-symbol.json", "model-0000.params"),
@@ -39,13 +39,13 @@ def makers() -> str:
 
 def make(home: Path) -> None:
     """Export the network for every engine."""
-    pictures, whole = home / "pictures", home / "whole"
-    pictures.mkdir(parents=True)
+    images, whole = home / "images", home / "whole"
+    images.mkdir(parents=True)
     for seed in range(CALIBRATION):
-        (pictures / f"{seed}.png").write_bytes(encoded(drawn_picture(seed, SIZE, SIZE)))
+        (images / f"{seed}.png").write_bytes(encoded(drawn_picture(seed, SIZE, SIZE)))
     mxnet(RANDOM_WEIGHTS, NETWORK, home / "random.params", "person")
     report = mxnet(
-        INFERENCE / "export.py", NETWORK, "--params", home / "random.params", "--out", whole, "--calibration", pictures
+        INFERENCE / "export.py", NETWORK, "--params", home / "random.params", "--out", whole, "--calibration", images
     )
     for engine, files in FILES.items():
         (home / engine).mkdir()

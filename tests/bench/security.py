@@ -37,7 +37,7 @@ class Figure(NamedTuple):
 
 
 FIGURES = (
-    Figure("mutations of good pictures, and the odd ones", "damage", "count", damage.run, 10_000, 2000),
+    Figure("mutations of good images, and the odd ones", "damage", "count", damage.run, 10_000, 2000),
     Figure("64 clients posting 40 megapixels, half for a drawing", "memory", "seconds", memory.run, 30, 5),
     Figure("three times as much as it can do", "overload", "seconds", overload.run, 60, 10),
     Figure("good, damaged and senseless requests mixed", "soak", "minutes", soak.run, 20, 1),

@@ -14,7 +14,7 @@ import sys
 from tests.bench.report import Outcome, judge, write
 from tests.bench.serving import Served, served
 from tests.bench.traffic import Asked, Traffic, closed, post, statuses
-from tests.mutations import good_pictures, mutations
+from tests.mutations import good_images, mutations
 from tests.pictures import HOPPER
 
 CLIENTS = 4
@@ -23,11 +23,11 @@ EVERY = 5.0  # seconds between two looks at the memory
 
 
 def requests() -> list[bytes]:
-    """What is asked at random: good pictures for the most part, some drawn; damaged ones; what is no upload at all."""
-    good = [HOPPER.read_bytes(), *good_pictures()]
-    asked = [post(picture) for picture in good] * 12
-    asked += [post(picture, Accept="image/png") for picture in good] * 2
-    asked += [post(picture) for picture in mutations(100, seed=9)]
+    """What is asked at random: good images for the most part, some drawn; damaged ones; what is no upload at all."""
+    good = [HOPPER.read_bytes(), *good_images()]
+    asked = [post(image) for image in good] * 12
+    asked += [post(image, Accept="image/png") for image in good] * 2
+    asked += [post(image) for image in mutations(100, seed=9)]
     asked += [post(good[0], "/detect?min_score=7"), post(b""), post(good[0], "/nowhere")] * 5
     asked += [b"GET /health HTTP/1.1\r\nHost: bench\r\n\r\n", b"GET /metrics HTTP/1.1\r\nHost: bench\r\n\r\n"] * 5
     return asked

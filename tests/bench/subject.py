@@ -33,7 +33,7 @@ def hooks() -> Thing:
 
 
 def canvas() -> Any:
-    """The request's picture, as the network gets it."""
+    """The request's image, as the network gets it."""
     import inference
 
     return inference.input_fn(Path(request).read_bytes(), "application/json")
@@ -43,8 +43,8 @@ def openvino() -> Thing:
     """The network alone, as the endpoint runs it."""
     import inference
 
-    model, picture = inference.model_fn(model_dir), canvas()
-    return lambda: model.candidates(picture)
+    model, image = inference.model_fn(model_dir), canvas()
+    return lambda: model.candidates(image)
 
 
 def onnxruntime() -> Thing:
@@ -59,8 +59,8 @@ def onnxruntime() -> Thing:
     options.add_free_dimension_override_by_name("width", 512)
     file = next(Path(model_dir).glob("*.onnx"))
     session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    picture = canvas()[None]
-    return lambda: session.run(None, {"picture": picture})
+    image = canvas()[None]
+    return lambda: session.run(None, {"image": image})
 
 
 def matmul() -> Thing:

@@ -66,16 +66,16 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
     return int(head.split(b" ", 2)[1]), b"\r\nconnection: close" not in head
 
 
-def post(picture: bytes, path: str = "/detect", kind: str = "image/jpeg", **headers: str) -> bytes:
-    """The bytes of a request that sends this picture."""
-    lines = [f"POST {path} HTTP/1.1", "Host: bench", f"Content-Type: {kind}", f"Content-Length: {len(picture)}"]
+def post(image: bytes, path: str = "/detect", kind: str = "image/jpeg", **headers: str) -> bytes:
+    """The bytes of a request that sends this image."""
+    lines = [f"POST {path} HTTP/1.1", "Host: bench", f"Content-Type: {kind}", f"Content-Length: {len(image)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + picture
+    return "\r\n".join([*lines, "", ""]).encode() + image
 
 
-def batch(pictures: list[bytes]) -> bytes:
-    """The bytes of a request that sends these pictures as one batch."""
-    form = httpx2.Request("POST", "http://bench", files=[("image", picture) for picture in pictures])
+def batch(images: list[bytes]) -> bytes:
+    """The bytes of a request that sends these images as one batch."""
+    form = httpx2.Request("POST", "http://bench", files=[("image", image) for image in images])
     return post(form.read(), "/detect/batch", form.headers["Content-Type"])
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from cfnlint.api import lint  # type: ignore[import-untyped]
 
-from api.routes import router
+from api.web.routes import router
 from api.settings import Settings
 from deploy.policies import gateway
 from tests.deploy.test_policies import SCOPE

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from api.keys import new_key
+from api.admission.api_keys import new_key
 from tests.api.browsing import chromium
 from tests.api.test_local_mode import Served
 from tests.conftest import ROOT

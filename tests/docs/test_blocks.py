@@ -81,7 +81,7 @@ def test_a_configuration_that_is_shown_leads_to_this_gateway(block: Block, reade
 
 
 def asked_at(settings: dict[str, Any]) -> str:
-    """Where Frigate, or Home Assistant's integration by way of DeepStack's client, sends its pictures."""
+    """Where Frigate, or Home Assistant's integration by way of DeepStack's client, sends its images."""
     if "detectors" in settings:
         return str(settings["detectors"]["deepstack"]["api_url"])
     (platform,) = settings["image_processing"]
@@ -95,7 +95,7 @@ def test_every_benchmark_that_a_page_names_exists_and_takes_its_options() -> Non
             assert [one for one in re.findall(r"--[a-z-]+", options) if one not in source] == [], page.name
 
 
-def test_every_page_heading_and_picture_that_a_page_leads_to_is_there() -> None:
+def test_every_page_heading_and_image_that_a_page_leads_to_is_there() -> None:
     for page in PAGES:
         for target, anchor in re.findall(r'(?:\]\(|src=")([^):#"]*)(?:#([^)"]*))?[)"]', page.read_text()):
             there = page.parent / target if target else page

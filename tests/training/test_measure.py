@@ -12,7 +12,7 @@ import card
 import evaluate
 import sheet
 from accuracy import accuracy
-from api.local import embedded_endpoint
+from api.endpoint.embedded_process import embedded_endpoint
 from tests.api.gateway import gateway
 from tests.inference.running import BUNDLED
 from tests.training.conftest import PICTURES, Trained, finished, program

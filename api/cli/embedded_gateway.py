@@ -1,0 +1,20 @@
+"""A gateway inside this process, with its embedded endpoint where none is configured."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+
+from api.app import create_app
+from api.endpoint.embedded_process import with_embedded
+from api.endpoint.sagemaker import connect
+from api.settings import Settings
+
+OPEN = {"api_keys": (), "rate_per_key": None, "rate_per_address": None}  # for ourselves
+
+
+@contextmanager
+def gateway_here(settings: Settings) -> Iterator[httpx2.ASGITransport]:
+    """The way to it for a client. Raises InvalidSetting and EndpointUnavailable."""
+    with with_embedded(settings.model_copy(update=OPEN)) as (settings, _):
+        yield httpx2.ASGITransport(create_app(settings, connect(settings)))

@@ -1,0 +1,92 @@
+"""`detect-gateway serve`: the embedded endpoint, the workers, and the welcome."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from api.cli.console import out, settings_with
+from api.errors import InvalidSetting
+from api.settings import Settings
+
+IN_MEMORY = "/dev/shm"  # writable where a container's root is not
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 lets the system choose.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Gateway processes.")] = None,
+    root_path: Annotated[str | None, typer.Option(help="Path prefix that a proxy in front strips.")] = None,
+    no_auth: Annotated[bool | None, typer.Option("--no-auth", help="Serve a public address without API keys.")] = None,
+) -> None:
+    """Start the gateway, with its embedded endpoint where the settings name none."""
+    settings = settings_with(host=host, port=port, workers=workers, root_path=root_path, no_auth=no_auth)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; then finish what is in flight and stop the child too.
+
+    Raises InvalidSetting, and EndpointUnavailable where no endpoint can be asked.
+    """
+    # A second of imports that the other commands do not need.
+    from api.app import create_app
+    from api.endpoint.embedded_process import with_embedded
+    from api.endpoint.sagemaker import connect
+    from api.telemetry import logs
+    from api.web import server
+
+    for backend in settings.backends.values():
+        backend.on_disk()  # a model that nobody describes stops the start before anything runs
+    if settings.open_to_all:
+        raise InvalidSetting(f"{settings.host} is a public address: set DETECT_API_KEYS, or say --no-auth.")
+    logs.configure(settings.log_format, settings.log_level)
+    with ExitStack() as stack:
+        settings, embedded = stack.enter_context(with_embedded(settings))
+        hang_up = server.HangUp(embedded.reload if embedded else lambda: None)
+        if settings.workers > 1:
+            stack.enter_context(_shared_metrics())
+        app = create_app(settings, connect(settings))  # what is wrong with the settings stops the start here
+        config = server.configured(app if settings.workers == 1 else "api.app:from_environment", settings)
+        listening = server.listen(config)
+        threading.Thread(target=_welcome, args=(listening,), daemon=True).start()
+        server.run(config, listening, hang_up)
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """A folder in which all workers count."""
+    from api.telemetry.metrics import SHARED_FOLDER
+
+    folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="detect-metrics-", dir=folder) as os.environ[SHARED_FOLDER]:
+        yield
+
+
+def _welcome(listening: socket.socket) -> None:
+    """Say where everything is, once it is true."""
+    from api.endpoint.loopback import answers
+
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    while not answers(url, "/health/ready"):
+        time.sleep(0.1)
+    out.print(
+        f"\nDetect Gateway is ready.\n"
+        f"  Try-it page   {url}/\n"
+        f"  Swagger UI    {url}/docs\n"
+        f"  Health check  {url}/health\n"
+        f"  An image      curl -F image=@docs/pictures/grace_hopper.jpg {url}/detect\n",
+        highlight=False,
+        soft_wrap=True,
+    )

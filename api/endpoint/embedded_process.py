@@ -1,0 +1,125 @@
+"""The embedded endpoint: starts inference/server.py on loopback as a child process, watches it, starts it again."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from api.errors import EndpointUnavailable
+from api.settings import INFERENCE, Settings
+
+log = logging.getLogger(__name__)
+
+SERVER = INFERENCE / "server.py"
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+
+
+@contextmanager
+def embedded_endpoint(model_dirs: Mapping[str, Path]) -> Iterator["EmbeddedProcess"]:
+    """An endpoint that serves these model directories, by name, for as long as the context lasts.
+
+    A child that dies is started again on the same port; one that cannot even start raises EndpointUnavailable.
+    """
+    if not SERVER.is_file():
+        raise EndpointUnavailable("No detector is installed here to embed: set DETECT_ENDPOINT_NAME.")
+    child = EmbeddedProcess(model_dirs)
+    child.start()
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+@contextmanager
+def with_embedded(settings: Settings) -> Iterator[tuple[Settings, "EmbeddedProcess | None"]]:
+    """The settings with the address of an embedded endpoint, for worker processes too, where they need one.
+
+    What the models are called stays. Raises EndpointUnavailable.
+    """
+    if not settings.model_dirs or settings.embedded_url:
+        yield settings, None
+        return
+    with embedded_endpoint(settings.model_dirs) as embedded:
+        os.environ["DETECT_EMBEDDED_URL"] = embedded.url
+        if not settings.endpoints:
+            os.environ["DETECT_MODEL_NAME"] = next(iter(settings.backends))
+        yield settings.model_copy(update={"embedded_url": embedded.url}), embedded
+
+
+class EmbeddedProcess:
+    """The child process, and its URL. One model alone answers to any name."""
+
+    def __init__(self, model_dirs: Mapping[str, Path]) -> None:
+        alone = len(model_dirs) == 1
+        self._served = [str(folder) if alone else f"{name}={folder}" for name, folder in model_dirs.items()]
+        self.url, self._port = "", 0
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, and again whenever it ends. Raises EndpointUnavailable."""
+        self._spawn()
+        threading.Thread(target=self._watch, name="embedded-endpoint", daemon=True).start()
+
+    def reload(self) -> None:
+        """Have it load its model directories again, each beside what it serves from there."""
+        if self._process:
+            self._process.send_signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """End it."""
+        self._stopping.set()
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+            _close(self._process)
+
+    def _spawn(self) -> None:
+        """Start the server and wait until it listens; its standard input tells it that we are gone."""
+        command = [sys.executable, str(SERVER), "--host", "127.0.0.1", "--port", str(self._port), "--stop-with-parent"]
+        self._process = subprocess.Popen(
+            [*command, *(part for served in self._served for part in ("--model-dir", served))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for us; we tell the child
+        )
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line.startswith("listening on "):
+            raise EndpointUnavailable("The embedded endpoint could not be started; its log above says why.")
+        self.url = line.removeprefix("listening on ").strip()
+        self._port = urlsplit(self.url).port or 0
+
+    def _watch(self) -> None:
+        pause = FIRST_PAUSE
+        while self._process and not self._stopping.is_set():
+            started = time.monotonic()
+            status = self._process.wait()
+            if self._stopping.is_set():
+                return
+            _close(self._process)
+            pause = FIRST_PAUSE if time.monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            log.error("The embedded endpoint ended with status %s; starting it again in %.1f s.", status, pause)
+            self._stopping.wait(pause)
+            self._respawn()
+
+    def _respawn(self) -> None:
+        try:
+            self._spawn()
+        except (EndpointUnavailable, OSError) as error:
+            log.error("%s", error)
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        pipe.close()

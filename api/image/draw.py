@@ -1,0 +1,94 @@
+"""An image with its boxes drawn on it: line and letters grow with the image, and can be read on any background."""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Literal, NamedTuple
+
+from PIL import ImageDraw, ImageFont
+
+from api.errors import ImageTooLarge
+from api.image.decode import EncodedImage, encoded, upright
+from api.image.fit import Corners
+from api.schema import Box, Detection
+
+Encoding = Literal["jpeg", "png", "webp"]
+Pen = ImageDraw.ImageDraw
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+# Black reads on all of them; api/web/page/show.js has the same.
+COLOURS = ("#ffd400", "#35e0ff", "#ff7ac6", "#8cff66", "#ff9c42", "#c8a6ff", "#ffffff", "#66ffd0")
+LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}  # libjpeg's JPEG_MAX_DIMENSION, libwebp's WEBP_MAX_DIMENSION
+
+
+class Mark(NamedTuple):
+    """What is drawn for one detection; corners in pixels of the upright upload."""
+
+    caption: str
+    class_id: int
+    corners: Corners
+
+
+def marks(found: Sequence[Detection]) -> list[Mark]:
+    """What is drawn for these detections."""
+    return [Mark(f"{one.label} {one.score:.2f}", one.class_id, _corners(one.box)) for one in found]
+
+
+def _corners(box: Box) -> Corners:
+    return box.x_min, box.y_min, box.x_max, box.y_max
+
+
+def annotate(upload: EncodedImage, marks: Sequence[Mark], encoding: Encoding) -> bytes:
+    """The upright image, encoded, with its marks; the first lies on top.
+
+    Raises UndecodableImage, and ImageTooLarge where the encoding cannot hold so long a side.
+    """
+    _check(upload, encoding)
+    image = upright(upload)
+    pen, side = ImageDraw.Draw(image), sqrt(image.width * image.height)
+    line = max(2, round(side / 220))
+    for mark in reversed(marks):
+        _box(pen, mark, line)
+    for mark in reversed(marks):
+        _caption(pen, mark, max(11, round(side / 42)))
+    return encoded(image, encoding)
+
+
+def _check(upload: EncodedImage, encoding: Encoding) -> None:
+    most, longest = LONGEST_SIDE.get(encoding), max(upload.width, upload.height)
+    if most is not None and longest > most:
+        detail = f"{encoding.upper()} holds at most {most} pixels a side; ask for image/png."
+        raise ImageTooLarge(detail, width=upload.width, height=upload.height)
+
+
+def _box(pen: Pen, mark: Mark, line: int) -> None:
+    """A line in the colour of the class, between two black ones."""
+    edge = max(1, line // 3)
+    x_min, y_min, x_max, y_max = mark.corners
+    pen.rectangle((x_min - edge, y_min - edge, x_max + edge, y_max + edge), outline="black", width=line + 2 * edge)
+    pen.rectangle(mark.corners, outline=_colour(mark), width=line)
+
+
+def _caption(pen: Pen, mark: Mark, size: int) -> None:
+    """Black on a plate in the colour of the class, above the box, or inside where the image ends."""
+    font, (left, top, right, bottom) = _fitting(pen, mark.caption, size)
+    pad = round((bottom - top) / 4) + 1
+    plate_width, plate_height = right - left + 2 * pad, bottom - top + 2 * pad
+    x = max(0, min(mark.corners[0], pen.im.size[0] - plate_width))
+    y = mark.corners[1] - plate_height if mark.corners[1] >= plate_height else mark.corners[1]
+    pen.rectangle((x, y, x + plate_width, y + plate_height), fill=_colour(mark), outline="black")
+    pen.text((x + pad - left, y + pad - top), mark.caption, font=font, fill="black")
+
+
+def _fitting(pen: Pen, caption: str, size: int) -> tuple[Font, tuple[float, float, float, float]]:
+    """A font in which the caption is not wider than the image, and the caption's extent in it."""
+    font = ImageFont.load_default(size)
+    extent = pen.textbbox((0, 0), caption, font=font)
+    width, room = extent[2] - extent[0], pen.im.size[0] - size
+    if width > room and size > 6:
+        font = ImageFont.load_default(max(6, int(size * room / width)))
+        extent = pen.textbbox((0, 0), caption, font=font)
+    return font, extent
+
+
+def _colour(mark: Mark) -> str:
+    return COLOURS[mark.class_id % len(COLOURS)]

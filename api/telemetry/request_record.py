@@ -1,0 +1,48 @@
+"""What is known of one request, as one typed record: its log line and its figures are made of it."""
+
+from collections.abc import MutableMapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from api.schema import Detections
+
+Scope = MutableMapping[str, Any]
+
+
+@dataclass
+class RequestRecord:
+    """Each field is written by whoever knows it first; what is None is left out of the log line."""
+
+    request_id: str
+    code: str | None = None
+    detail: str | None = None
+    cause: str | None = None
+    key: str | None = None
+    model: str | None = None
+    bytes_in: int | None = None
+    image: dict[str, Any] | None = None
+    images: int | None = None
+    detections: int | None = None
+    timing_ms: dict[str, float] | None = None
+
+    def answered(self, answer: Detections) -> None:
+        """Note what was found in the image."""
+        self.image, self.detections = answer.image.model_dump(), answer.count
+        self.timing_ms = answer.timing_ms.model_dump()
+
+    def known(self) -> dict[str, Any]:
+        """The fields that are known."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def begin_record(scope: Scope, request_id: str) -> RequestRecord:
+    """A new record for the request of this ASGI scope."""
+    record = RequestRecord(request_id)
+    scope.setdefault("state", {})["record"] = record
+    return record
+
+
+def record_of(scope: Scope) -> RequestRecord:
+    """The record of this ASGI scope's request."""
+    record: RequestRecord = scope["state"]["record"]
+    return record

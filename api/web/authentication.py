@@ -1,0 +1,89 @@
+"""Who may send requests: an API key where keys are on, and rate limits."""
+
+import ipaddress
+
+from starlette.requests import Request
+
+from api.admission.api_keys import ApiKeys, Owner
+from api.admission.rate_limits import RateLimits, network_of
+from api.errors import Forbidden, Unauthenticated
+from api.telemetry.request_record import record_of
+
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+class Authentication:
+    """Asked before a request's body is read."""
+
+    def __init__(self, keys: ApiKeys, rates: RateLimits) -> None:
+        self._keys, self._rates = keys, rates
+
+    async def admit(self, request: Request, key: str | None = None) -> None:
+        """Let a caller in, by a key that came otherwise where there is one.
+
+        Raises Unauthenticated, Forbidden, RateLimited.
+        """
+        await self._rates.count("address", network_of(_address(request)))
+        if owner := self._owner(request, key=key):
+            await self._rates.count("key", owner.name)
+
+    async def charge(self, request: Request, more: int) -> None:
+        """Count what an admitted caller asks for beyond one image. Raises RateLimited."""
+        if more:
+            await self._rates.count("address", network_of(_address(request)), more)
+        if more and (name := record_of(request.scope).key):
+            await self._rates.count("key", name, more)
+
+    async def identify(self, request: Request) -> None:
+        """Let a caller ask what costs nothing. Raises Unauthenticated, Forbidden, RateLimited."""
+        await self._rates.count("address", network_of(_address(request)))
+        self._owner(request)
+
+    async def administer(self, request: Request) -> None:
+        """Let in who may change what runs: by an admin key or, where no keys are asked for, from this machine.
+
+        Raises Unauthenticated, Forbidden, RateLimited.
+        """
+        await self._rates.count("address", network_of(_address(request)))
+        if owner := self._owner(request):
+            if not owner.admin:
+                raise Forbidden("This API key is no admin key; `detect-gateway key NAME --admin` makes one.")
+        elif not _is_local(request) or "origin" in request.headers:  # a page in this machine's browser may be anybody's
+            raise Forbidden("Without API keys only this machine may, and no page in a browser.")
+
+    def overhear(self, request: Request) -> None:
+        """Let an operator read figures: with a key, or from this machine and not through a proxy on it."""
+        if not (_is_local(request) and not _given(request)):
+            self._owner(request, needed=True)
+
+    def _owner(self, request: Request, needed: bool = False, key: str | None = None) -> Owner | None:
+        if not self._keys and not needed:
+            return None
+        key = key or _given(request)
+        if key is None:
+            raise Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY.")
+        owner = self._keys.owner(key)
+        if owner is None:
+            raise Forbidden("This API key is not known here.")
+        record_of(request.scope).key = owner.name
+        return owner
+
+
+def _given(request: Request) -> str | None:
+    if key := request.headers.get("x-api-key"):
+        return key
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" and key.strip() else None
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _is_local(request: Request) -> bool:
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(_address(request)).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,124 @@
+"""Uploads on their way in: how many bytes, how slowly, and whether anybody still waits for the answer."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import NoReturn
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.admission.load import Held
+from api.errors import UploadTooLarge, UploadTooSlow
+from api.telemetry.request_record import record_of
+
+CALLER_GONE = "caller-gone"
+
+
+class UploadLimits:
+    """ASGI middleware: bodies come in within limits, and who hangs up frees what he held.
+
+    A body has at most `max_bytes`, or what `wider` gives its path, counted as they stream, and is in within so many
+    seconds; all that are held together have at most `held.most`. An answer that comes before the body was read closes
+    the connection.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, wider: Mapping[str, int], seconds: float, held: Held) -> None:
+        self.app, self.max_bytes, self.wider, self.seconds, self.held = app, max_bytes, wider, seconds, held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        upload = _Upload(self, scope, receive, send)
+        try:
+            await upload.serve(self.app)
+        finally:
+            self.held.free(upload.bytes)
+
+    def most(self, path: str) -> int:
+        """Most bytes of a body for this path, whatever prefix stands before it."""
+        return next((most for end, most in self.wider.items() if path.endswith(end)), self.max_bytes)
+
+
+class _Upload:
+    """One request's body. Raises UploadTooLarge, UploadTooSlow and Overloaded into whoever reads it."""
+
+    def __init__(self, limits: UploadLimits, scope: Scope, receive: Receive, send: Send) -> None:
+        self.limits, self.scope, self._receive, self._send = limits, scope, receive, send
+        self.ends_at = time.monotonic() + limits.seconds
+        self.max_bytes = limits.most(scope["path"])
+        self.bytes, self.complete, self.answered = 0, asyncio.Event(), False
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
+        self.declared = int(declared) if declared.isdecimal() else 0
+        self.asks_first = headers.get("expect", "").lower() == "100-continue"
+
+    async def serve(self, app: ASGIApp) -> None:
+        """Let the application answer, unless the caller goes away meanwhile."""
+        answering = asyncio.ensure_future(app(self.scope, self.receive, self.send))
+        leaving = asyncio.ensure_future(self._left())
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done() and not self.answered:
+                record_of(self.scope).code = CALLER_GONE
+                answering.cancel()
+            await asyncio.wait({answering})
+        finally:
+            leaving.cancel()
+            answering.cancel()
+        if not answering.cancelled():
+            answering.result()
+
+    async def _left(self) -> None:
+        """Return when the caller is gone; nobody else asks once the body is complete."""
+        await self.complete.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def receive(self) -> Message:
+        """The next piece of the body."""
+        if self.complete.is_set():
+            await asyncio.Event().wait()  # until `_left` has seen the caller go
+        if self.declared > self.max_bytes:
+            self._refuse()
+        message = await self._next()
+        size = len(message.get("body", b""))
+        self.bytes += size
+        record_of(self.scope).bytes_in = self.bytes
+        self.limits.held.add(size)
+        if self.bytes > self.max_bytes:
+            self._refuse()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Before an early answer, read on for a moment: a client that is cut off while it sends never sees it."""
+        if message["type"] == "http.response.start" and not self.complete.is_set():
+            if not self.asks_first:
+                await self._drain()
+            if not self.complete.is_set():
+                MutableHeaders(scope=message)["Connection"] = "close"
+        self.answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+        await self._send(message)
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout(self.ends_at - time.monotonic()):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise UploadTooSlow(f"The body was not in within {self.limits.seconds:g} seconds.") from error
+        if not message.get("more_body", False):
+            self.complete.set()
+        return message
+
+    def _refuse(self) -> NoReturn:
+        most = self.max_bytes
+        raise UploadTooLarge(f"The body is over {most} bytes.", max_body_bytes=most)
+
+    async def _drain(self) -> None:
+        allowance = 4 * self.max_bytes
+        try:
+            async with asyncio.timeout(min(2.0, self.ends_at - time.monotonic())):
+                while not self.complete.is_set() and allowance > 0:
+                    allowance -= len((await self._next()).get("body", b""))
+        except (TimeoutError, UploadTooSlow):
+            pass

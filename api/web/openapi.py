@@ -1,0 +1,158 @@
+"""What /openapi.json says beyond the routes' signatures: the upload, and an example of every answer."""
+
+from itertools import groupby
+from typing import Any
+
+from pydantic.config import JsonDict
+
+from api import errors
+from api.errors import DetectError
+from api.schema import DeepStackAnswer, Health, ImageJson, Problem
+from api.web.examples import BATCH, COCO, DETECTIONS, HEALTH, MODEL, SAMPLE
+from api.web.problems import problem
+
+IMAGE = {"type": "string", "format": "binary"}
+
+DETECT_REQUEST: dict[str, Any] = {
+    "required": True,
+    "description": "The image: the multipart part `image` (or `file`), the raw body, or base64 in JSON.",
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {"image": {**IMAGE, "description": "JPEG, PNG or WebP"}},
+            }
+        },
+        **{f"image/{name}": {"schema": IMAGE} for name in ("jpeg", "png", "webp")},
+        "application/json": {"schema": ImageJson.model_json_schema(), "example": {"image": SAMPLE}},
+    },
+}
+
+LINES = "application/x-ndjson"
+IMAGES = {"type": "array", "items": IMAGE, "minItems": 1, "maxItems": 16}
+
+BATCH_REQUEST: dict[str, Any] = {
+    "required": True,
+    "description": "The images: 1 to 16 multipart parts, all named `image`.",
+    "content": {
+        "multipart/form-data": {
+            "schema": {"type": "object", "required": ["image"], "properties": {"image": IMAGES}},
+            "encoding": {"image": {"style": "form", "explode": True}},
+        },
+    },
+}
+
+DEEPSTACK_REQUEST: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {
+                    "image": IMAGE,
+                    "min_confidence": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.4},
+                    "api_key": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+
+EXAMPLES: tuple[DetectError, ...] = (
+    errors.MalformedUpload("The form has 2 parts named image or file; it takes one."),
+    errors.Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY."),
+    errors.Forbidden("This API key is not known here."),
+    errors.UnknownModel("GET /models lists the models that there are."),
+    errors.UploadTooSlow("The body was not in within 30 seconds."),
+    errors.UploadTooLarge("The body is over 10485760 bytes.", max_body_bytes=10485760),
+    errors.UnsupportedImageFormat("This is GIF; taken are JPEG, PNG, WEBP.", detected="gif"),
+    errors.UndecodableImage("The file starts like JPEG, and is damaged or cut short."),
+    errors.ImageTooLarge("The image is 20000×20000 pixels; at most 40000000 are taken.", width=20000, height=20000),
+    errors.InvalidParameter("Out of range: min_score.", parameters=["min_score"]),
+    errors.RateLimited("At most 60 per 1 minute for one key."),
+    errors.Overloaded("More is being worked on than may wait. Try again in a second."),
+    errors.EndpointFailed("The model behind the endpoint failed on this image.", endpoint_status=500),
+    errors.EndpointAnswerInvalid("The endpoint's answer breaks the wire contract."),
+    errors.EndpointUnavailable("The endpoint cannot be reached."),
+    errors.DeadlineExceeded("The request's time budget is spent."),
+    errors.Internal("This is a fault of ours, logged under the request's id."),
+)
+
+
+# In a batch these belong to one entry.
+OF_ONE_IMAGE = (
+    errors.UnsupportedImageFormat,
+    errors.ImageError,
+    errors.EndpointError,
+    errors.DeadlineExceeded,
+)
+
+
+def _example(error: DetectError) -> dict[str, Any]:
+    return {"summary": error.title, "value": problem(error, "/detect", str(DETECTIONS["request_id"]))}
+
+
+def _problems(examples: tuple[DetectError, ...]) -> dict[int | str, dict[str, Any]]:
+    responses: dict[int | str, dict[str, Any]] = {}
+    for status, group in groupby(sorted(examples, key=lambda error: error.status), key=lambda error: error.status):
+        same = list(group)
+        content = {"schema": Problem.model_json_schema(), "examples": {error.code: _example(error) for error in same}}
+        description = " · ".join(f"`{error.code}`: {error.title}" for error in same)
+        responses[status] = {"description": description, "content": {"application/problem+json": content}}
+    return responses
+
+
+DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The boxes; or, where `Accept` asks for it, the upright image with its boxes drawn.",
+        "content": {
+            "application/json": {"examples": {"native": {"value": DETECTIONS}, "coco": {"value": COCO}}},
+            "image/jpeg": {"schema": IMAGE},
+            "image/png": {"schema": IMAGE},
+            "image/webp": {"schema": IMAGE},
+        },
+    },
+    **_problems(EXAMPLES),
+}
+
+BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One entry an image, in order; as `application/x-ndjson` one a line, as soon as it is known.",
+        "content": {
+            "application/json": {"example": BATCH},
+            LINES: {"schema": {"$ref": "#/components/schemas/BatchEntry"}},
+        },
+    },
+    **_problems(tuple(one for one in EXAMPLES if not isinstance(one, OF_ONE_IMAGE))),
+}
+
+DEEPSTACK_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": DeepStackAnswer, "description": "What is wrong, in `error`"}
+    for status in sorted({error.status for error in EXAMPLES} - {500})
+}
+
+
+def _only(*kinds: type[DetectError]) -> dict[int | str, dict[str, Any]]:
+    return _problems(tuple(one for one in EXAMPLES if isinstance(one, kinds)))
+
+
+def _example_of(answer: JsonDict) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {"application/json": {"example": answer}}}}
+
+
+WITHOUT_ACCESS = (errors.Unauthenticated, errors.Forbidden, errors.RateLimited)
+KEY_RESPONSES = _only(*WITHOUT_ACCESS)
+MODELS_RESPONSES = {**_example_of({"models": [MODEL], "count": 1}), **KEY_RESPONSES}
+NAMED_RESPONSES = _only(errors.UnknownModel)
+MODEL_RESPONSES = {**_example_of(MODEL), **_only(*WITHOUT_ACCESS, errors.UnknownModel)}
+HEALTH_RESPONSES = {
+    **_example_of(HEALTH),
+    503: {"model": Health, "description": "Images cannot be answered now"},
+}
+RELOAD_RESPONSES = {
+    **_example_of(MODEL),
+    **_only(*WITHOUT_ACCESS, errors.UnknownModel, errors.EndpointUnavailable),
+    **_problems((errors.NotReloaded("What is in its model directory cannot be served."),)),
+}
