@@ -5,7 +5,6 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
 
 import httpx2
 import pytest
@@ -18,11 +17,13 @@ from api.image.anatomy import MOST_CHUNKS, MOST_SEGMENTS
 from api.image.decode import admit, canvas
 from api.image.draw import annotate
 from api.image.fit import FITS
+from tests.api.clients import hang_up_after
 from tests.api.conftest import Start
-from tests.api.test_errors import problem, wait_for
+from tests.api.responses import problem
 from tests.hostile import after_start_of_jpeg, before_data_of_png, chunk, segment
 from tests.pictures import encoded, jpeg, pixel, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
+from tests.waiting import wait_for
 
 FORMATS = "jpeg,png,webp,gif,bmp,tiff"
 
@@ -211,14 +212,6 @@ def test_a_refusal_is_read_by_a_client_that_is_still_sending(start: Start) -> No
             connection.sendall(bytes(10_000))
             time.sleep(0.005)
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
-
-
-def hang_up_after(client: httpx2.Client, body: bytes, condition: Callable[[], bool]) -> None:
-    """Post an image and leave as soon as the condition is true."""
-    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
-        headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(body)}"
-        connection.sendall(f"POST /detect HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n".encode() + body)
-        wait_for(condition)
 
 
 def test_a_caller_who_hangs_up_frees_his_place_and_his_bytes(start: Start, seed_endpoint: SeedEndpoint) -> None:

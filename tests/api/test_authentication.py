@@ -5,10 +5,8 @@ import hashlib
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -24,11 +22,11 @@ from api.errors import InvalidSetting
 from api.settings import Settings
 from api.web.middleware.security_headers import page_policy
 from tests.api.conftest import Start
-from tests.api.test_errors import problem
+from tests.api.processes import COMMAND
+from tests.api.responses import problem
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint
 
-COMMAND = str(Path(sys.executable).with_name("detect-gateway"))
 IMAGE = jpeg()
 KEY, ENTRY = new_key("camera")
 OTHER_KEY, OTHER_ENTRY = new_key("app")

@@ -11,9 +11,10 @@ import pytest
 from api.admission.api_keys import new_key
 from api.schema import BatchAnswer
 from tests.api.conftest import Start
-from tests.api.test_errors import problem, wait_for
+from tests.api.responses import problem
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
+from tests.waiting import wait_for
 
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))
 LINES = {"Accept": "application/x-ndjson"}

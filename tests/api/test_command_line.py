@@ -6,7 +6,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,20 +18,12 @@ from PIL import Image
 from api.admission.api_keys import new_key
 from api.settings import Settings
 from tests.api.conftest import Start
-from tests.api.test_local_mode import Served
+from tests.api.processes import COMMAND, Served, run
 from tests.pictures import HOPPER, encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
-COMMAND = str(Path(sys.executable).with_name("detect-gateway"))
-
-
 KEY, ENTRY = new_key("terminal")
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))
-
-
-def run(*arguments: object, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    command, environment = [COMMAND, *map(str, arguments)], {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=check, env=environment)
 
 
 @pytest.fixture(scope="module")

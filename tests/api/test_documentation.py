@@ -87,7 +87,8 @@ def examples_of(openapi: dict[str, Any], answer: type[BaseModel]) -> list[Any]:
         if response.get("content", {}).get("application/json", {}).get("schema") == schema
     ]
     routes = [content["example"] for content in contents if "example" in content]
-    return routes + openapi["components"]["schemas"][answer.__name__].get("examples", [])
+    own: list[Any] = openapi["components"]["schemas"][answer.__name__].get("examples", [])
+    return routes + own
 
 
 @pytest.mark.parametrize("answer", [Alive, Health, ModelCard, ModelCards, Readiness])

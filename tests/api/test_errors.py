@@ -6,7 +6,6 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -14,24 +13,10 @@ import pytest
 
 from api.errors import DetectError
 from tests.api.conftest import Start
+from tests.api.responses import problem
 from tests.pictures import encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, aws_error, reply
-
-MEMBERS = {"type", "title", "status", "detail", "instance", "code", "retryable", "request_id"}
-
-
-def problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
-    """The body of a problem, after a look at all that every problem promises."""
-    assert (response.status_code, response.json()["code"]) == (status, code), response.text
-    body: dict[str, Any] = response.json()
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert body.keys() >= MEMBERS
-    assert body["status"] == status
-    assert body["type"] == f"urn:detect-gateway:error:{code}"
-    assert body["request_id"] == response.headers["X-Request-ID"]
-    assert "secret words" not in response.text
-    assert "Traceback" not in response.text
-    return body
+from tests.waiting import wait_for
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -333,10 +318,3 @@ def test_each_class_of_the_tree_has_a_code_of_its_own() -> None:
 
     codes = [leaf.code for leaf in below(DetectError)]
     assert len(codes) == len(set(codes)) >= 14
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "it never happened"
-        time.sleep(0.01)

@@ -14,9 +14,10 @@ from api.endpoint.breaker import Breaker
 from api.endpoint.transport import Call
 from api.errors import DeadlineExceeded, EndpointUnavailable, Overloaded
 from tests.api.conftest import Start
-from tests.api.test_errors import problem, wait_for
+from tests.api.responses import problem
 from tests.pictures import jpeg
 from tests.seed_endpoint import Answer, SeedEndpoint, answer, aws_error, reply
+from tests.waiting import wait_for
 
 IMAGE = jpeg()
 FAULT = aws_error("InternalFailure", 500)

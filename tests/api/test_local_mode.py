@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,56 +17,10 @@ import uvicorn
 from api.endpoint.sagemaker import connect
 from api.settings import Settings
 from api.web import server
-from tests.api.test_errors import wait_for
+from tests.api.processes import SERVE, Served, alive, children, command_line, resident_megabytes
 from tests.conftest import ROOT
 from tests.pictures import HOPPER
-
-COMMAND = [str(Path(sys.executable).with_name("detect-gateway")), "serve", "--port", "0"]
-
-
-class Served:
-    """A running `detect-gateway serve`, once it has said that it is ready."""
-
-    def __init__(self, *options: str, stdin: int | None = None) -> None:
-        command = [*COMMAND, *options]
-        self.process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        assert self.process.stdout is not None
-        self.welcome = ""
-        while "curl" not in self.welcome:
-            line = self.process.stdout.readline()
-            assert line, "it ended before it was ready"
-            self.welcome += line
-        self.url = re.findall(r"http://\S+?(?=/docs)", self.welcome)[0]
-        self.client = httpx2.Client(base_url=self.url, timeout=30)
-
-    def child(self) -> int:
-        """The process id of the embedded endpoint."""
-        return next(pid for pid in children(self.process.pid) if b"server.py" in command_line(pid))
-
-    def end(self) -> None:
-        self.client.close()
-        self.process.terminate()
-        self.process.communicate(timeout=20)
-
-
-def children(pid: int) -> list[int]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in listed.stdout.split()]
-
-
-def command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def alive(pid: int) -> bool:
-    return b"server.py" in command_line(pid)
-
-
-def resident_megabytes(pid: int) -> float:
-    return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +145,7 @@ def test_several_workers_share_one_embedded_endpoint() -> None:
 )
 def test_a_wrong_setting_stops_the_start_with_one_clear_line(variable: str, value: str, words: str) -> None:
     environment = {**os.environ, variable: value}
-    command = COMMAND[:2] if variable == "DETECT_PORT" else COMMAND
+    command = SERVE[:2] if variable == "DETECT_PORT" else SERVE
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
     assert words in ended.stderr
@@ -210,6 +163,6 @@ def test_the_region_comes_from_where_aws_tools_look_for_it(variable: str, monkey
 def test_no_region_stops_the_start_with_one_clear_line() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"DETECT_ENDPOINT_NAME": "mine", "AWS_CONFIG_FILE": "/nowhere"}
-    ended = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(SERVE, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
     assert ended.stderr.strip().splitlines() == ["detect-gateway: No AWS region is configured for the endpoint."]

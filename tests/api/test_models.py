@@ -17,10 +17,11 @@ from api.admission.load import Load
 from api.client import Client, GatewayError
 from api.settings import Settings
 from tests.api.conftest import Start
-from tests.api.test_command_line import run
-from tests.api.test_errors import problem, wait_for
+from tests.api.processes import run
+from tests.api.responses import problem
 from tests.pictures import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
+from tests.waiting import wait_for
 
 PEOPLE = {"endpoint_name": "people-prod", "labels": ["person"], "input_size": 512}
 PETS = {"endpoint_name": "pets-prod", "labels": ["cat", "dog"], "input_size": 300, "fit": "pad", "min_score": 0.3}

@@ -5,91 +5,26 @@ import logging
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
 from api.admission.api_keys import new_key
 from api.telemetry.logs import JsonLines, PlainLines, fields
+from tests.api.clients import hang_up_after
 from tests.api.conftest import Start
-from tests.api.test_admission import hang_up_after
-from tests.api.test_errors import wait_for
-from tests.api.test_local_mode import children, command_line
+from tests.api.processes import children, running
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, aws_error, reply
+from tests.waiting import wait_for
 
-COMMAND = str(Path(sys.executable).with_name("detect-gateway"))
 IMAGE = jpeg(700, 300)
 KEY, ENTRY = new_key("camera")
-
-
-class Running:
-    """A `detect-gateway serve` in front of the seed endpoint; its log lines as they come."""
-
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        self.process, self.url = process, url
-        self.client = httpx2.Client(base_url=url, timeout=30)
-        self._others: list[httpx2.Client] = []
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        self.lines += self.process.stderr
-
-    def another(self) -> httpx2.Client:
-        """A client with a connection of its own, which any of the workers may take."""
-        self._others.append(httpx2.Client(base_url=self.url, timeout=30))
-        return self._others[-1]
-
-    def end(self) -> list[str]:
-        for client in (self.client, *self._others):
-            client.close()
-        self.process.terminate()
-        self.process.wait(30)
-        self._reader.join(10)
-        return self.lines
-
-    def requests(self) -> list[dict[str, Any]]:
-        """The log's request lines, once the process has ended."""
-        return [entry for entry in map(json.loads, self.end()) if entry["message"] == "request"]
-
-
-def workers_of(pid: int) -> list[int]:
-    return [child for child in children(pid) if b"spawn_main" in command_line(child)]
-
-
-@contextmanager
-def running(endpoint: SeedEndpoint, *options: str, **environment: str) -> Iterator[Running]:
-    variables = {
-        **os.environ,
-        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": endpoint.url,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "DETECT_ENDPOINT_NAME": "seed",
-        "DETECT_LOG_FORMAT": "json",
-        "DETECT_DRAIN_SECONDS": "0",
-        **environment,
-    }
-    command = [COMMAND, "serve", "--port", "0", *options]
-    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = next(re.findall(r"http://\S+?(?=/docs)", line)[0] for line in process.stdout if "/docs" in line)
-        serving = Running(process, url)
-        try:
-            yield serving
-        finally:
-            serving.end()
 
 
 def test_a_request_is_one_json_line_with_id_code_sizes_and_times_and_neither_image_nor_key(

@@ -9,12 +9,12 @@ from typing import Any
 import httpx2
 
 from api.errors import DetectError
-from tests.api.test_errors import wait_for
 from tests.bench.report import Outcome
 from tests.bench.security import BEGIN, FIGURES, table, with_table
 from tests.bench.security import PAGE as SECURITY
 from tests.conftest import ROOT
 from tests.pictures import jpeg
+from tests.waiting import wait_for
 
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "gateway" / "grafana.json").read_text(encoding="utf-8"))

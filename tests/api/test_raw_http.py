@@ -9,10 +9,10 @@ import httpx2
 import pytest
 
 from tests.api.conftest import Start
-from tests.api.test_errors import wait_for
-from tests.api.test_observability import running, workers_of
+from tests.api.processes import running, workers_of
 from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint
+from tests.waiting import wait_for
 
 IMAGE = jpeg(64, 48)
 HEAD = b"POST /detect HTTP/1.1\r\nHost: here\r\nContent-Type: image/jpeg\r\n"

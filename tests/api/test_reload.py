@@ -10,13 +10,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.api.test_command_line import run
-from tests.api.test_errors import problem, wait_for
-from tests.api.test_local_mode import Served
-from tests.api.test_observability import workers_of
-from tests.api.test_stopping import EVERYTHING, JPEG, Load, load
+from tests.api.clients import EVERYTHING, JPEG, Load, load
+from tests.api.processes import Served, run, workers_of
+from tests.api.responses import problem
 from tests.model_dirs import broken, replace, variant
 from tests.pictures import HOPPER
+from tests.waiting import wait_for
 
 IMAGE = HOPPER.read_bytes()
 OLD: dict[str, Any] = {"version": "old", "labels": ["person"]}

@@ -5,65 +5,17 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 
-from tests.api.test_errors import wait_for
-from tests.api.test_local_mode import Served
-from tests.api.test_observability import running, workers_of
+from tests.api.clients import EVERYTHING, IMAGE, JPEG, load
+from tests.api.processes import Served, running, workers_of
 from tests.pictures import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
+from tests.waiting import wait_for
 
-IMAGE = jpeg()
-JPEG = {"Content-Type": "image/jpeg"}
 FEW = 2  # as many as are let in however busy this machine is
-EVERYTHING = "/detect?min_score=0.01"
-
-
-class Load:
-    """Clients that ask without a pause, every other one on a new connection each time; what each of them got."""
-
-    def __init__(self, url: str, clients: int, images: list[bytes]) -> None:
-        self.url, self.images = url, images
-        self.stop = threading.Event()
-        self.answers: list[tuple[int, bytes, Any]] = []
-        self.failures: list[str] = []
-        self.slowest = 0.0
-        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(clients)]
-
-    def _ask(self, n: int) -> None:
-        headers = {**JPEG, "Connection": "keep-alive" if n % 2 else "close"}
-        with httpx2.Client(base_url=self.url, timeout=30) as client:
-            while not self.stop.is_set():
-                image = self.images[n // 2 % len(self.images)]
-                started = time.monotonic()
-                try:
-                    response = client.post(EVERYTHING, content=image, headers=headers)
-                    self.answers.append((response.status_code, image, response))
-                except httpx2.HTTPError as error:
-                    self.failures.append(repr(error))
-                self.slowest = max(self.slowest, time.monotonic() - started)
-
-    @property
-    def statuses(self) -> Counter[int]:
-        return Counter(status for status, _, _ in self.answers)
-
-
-@contextmanager
-def load(url: str, clients: int = 4, images: list[bytes] | None = None) -> Iterator[Load]:
-    running = Load(url, clients, images or [IMAGE])
-    for thread in running._threads:
-        thread.start()
-    try:
-        yield running
-    finally:
-        running.stop.set()
-        for thread in running._threads:
-            thread.join()
 
 
 def test_one_of_two_workers_is_restarted_under_load_and_no_request_fails(seed_endpoint: SeedEndpoint) -> None:

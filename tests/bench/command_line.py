@@ -16,8 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.api.test_command_line import COMMAND
-from tests.api.test_local_mode import Served
+from tests.api.processes import COMMAND, Served
 from tests.pictures import jpeg
 
 DIFFERENT, PROMISED = 25, 0.9

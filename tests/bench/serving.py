@@ -3,14 +3,12 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 
-COMMAND = str(Path(sys.executable).with_name("detect-gateway"))
+from tests.api.processes import COMMAND
 
 
 class Served:

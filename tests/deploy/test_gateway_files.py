@@ -10,8 +10,8 @@ import pytest
 import yaml
 from cfnlint.api import lint  # type: ignore[import-untyped]
 
-from api.web.routes import router
 from api.settings import Settings
+from api.web.routes import router
 from deploy.policies import gateway
 from tests.deploy.test_policies import SCOPE
 

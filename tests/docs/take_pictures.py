@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from api.admission.api_keys import new_key
 from tests.api.browsing import chromium
-from tests.api.test_local_mode import Served
+from tests.api.processes import Served
 from tests.conftest import ROOT
 from tests.deploy.cloud import Cloud
 from tests.docs.blocks import PAGES, typed
