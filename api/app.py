@@ -13,8 +13,8 @@ from fastapi_offline import FastAPIOffline
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.admission.api_keys import ApiKeys
-from api.admission.load import Held, give_memory_back
 from api.admission.rate_limits import RateLimits
+from api.admission.upload_bytes import UploadBytes
 from api.endpoint.contract import Endpoint
 from api.endpoint.sagemaker import connect
 from api.models import Models
@@ -74,7 +74,7 @@ def from_environment() -> FastAPI:
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """The middleware, the innermost first."""
-    held = Held(settings.held_bytes, metrics.held.set)
+    held = UploadBytes(settings.held_bytes, metrics.held.set)
     app.add_middleware(UnexpectedErrors)
     app.add_middleware(AnswerLimits, held=held)
     app.add_middleware(
@@ -99,7 +99,6 @@ def _rate_limits(settings: Settings) -> RateLimits:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    give_memory_back()
     stop_softly(app, app.state.settings.drain_seconds)
     yield
     app.state.models.close()

@@ -2,48 +2,40 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
-from api.admission.load import Line, Load, Memory, Pool
+from api.admission.queue import WorkQueue, check_wait
 from api.backend import Backend
 from api.endpoint.contract import Endpoint, EndpointAnswer, Serving
 from api.endpoint.transport import Call
 from api.errors import DeadlineExceeded, DetectError, EndpointUnavailable, InvalidParameter
-from api.image import decode
-from api.image.decode import EncodedImage
+from api.image.decode import Encoding
+from api.image.decoders import Decoders
 from api.image.fit import FITS, Fit
+from api.image.inspection import BASE_SECONDS, EncodedImage, inspect
 from api.render.detections import detections_of
+from api.render.marks import marks
 from api.render.result import Result
-from api.schema import (
-    Detection,
-    Detections,
-    ImageInfo,
-    Model,
-    ModelRef,
-    Parameters,
-)
+from api.schema import Detection, Detections, ImageInfo, Model, ModelRef, Parameters
 from api.settings import Settings
 from api.telemetry.clock import Clock
 from api.telemetry.metrics import Metrics
 
-HEADS = 2  # threads that read images' headers, so that nobody waits behind large images to be refused
-IN_LINE = 4  # times the memory for decoding that may have it or wait for it: a batch has four images at once
-
 
 @dataclass(frozen=True)
 class Shared:
-    """What all models of a process share: the settings, the figures, memory, decoders, places for endpoint calls."""
+    """What all models of a process share: settings, metrics, decoders and calls, and the queues before them."""
 
     settings: Settings
     metrics: Metrics
-    memory: Memory
-    line: Line
-    heads: Pool
-    decodes: Pool
-    calls: Pool
+    decoders: Decoders
+    decoding: WorkQueue
+    calls: WorkQueue
+    threads: ThreadPoolExecutor
 
     @classmethod
     def of(cls, settings: Settings, metrics: Metrics) -> Self:
@@ -52,18 +44,35 @@ class Shared:
         return cls(
             settings,
             metrics,
-            Memory(settings.decode_bytes),
-            Line(IN_LINE * settings.decode_bytes),
-            Pool("head", HEADS, settings.waiting_decodes),
-            Pool("decode", settings.decodes, settings.waiting_decodes, waiting("decode").set),
-            Pool("endpoint", settings.endpoint_calls, settings.waiting_calls, waiting("endpoint").set),
+            Decoders(settings.decode_seconds),
+            WorkQueue(
+                settings.decodes,
+                memory=settings.decode_bytes,
+                spare_slot=True,
+                note=waiting("decode").set,
+            ),
+            WorkQueue(settings.endpoint_calls, pace=0.1, note=waiting("endpoint").set),
+            ThreadPoolExecutor(settings.endpoint_calls, thread_name_prefix="endpoint"),
         )
 
+    def check_queue(self, caller: str, seconds: float = BASE_SECONDS) -> None:
+        """Raises Overloaded where decoding of so many seconds would wait too long, here or for the endpoint."""
+        waits = {"decode-queue": self.decoding.wait(caller, seconds), "endpoint-queue": self.calls.wait(caller, 1)}
+        check_wait(waits, self.settings.queue_seconds)
+
     def close(self) -> None:
-        """Stop the threads."""
-        self.heads.close()
-        self.decodes.close()
-        self.calls.close()
+        """Stop processes and threads."""
+        self.decoders.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, by whose turn it is in the queues; under which id; and when the time for it is over."""
+
+    caller: str
+    request_id: str
+    ends_at: float
 
 
 class Detector:
@@ -71,7 +80,6 @@ class Detector:
 
     def __init__(self, name: str, backend: Backend, endpoint: Endpoint, shared: Shared) -> None:
         self.name, self.endpoint, self.settings = name, endpoint, shared.settings
-        self.load = Load(shared.settings.endpoint_calls + shared.settings.waiting_calls)
         self._backend, self._shared, self._metrics = backend, shared, shared.metrics
         self._serving = self._described(endpoint.serving() or Serving(revision="", model=backend.on_disk()))
         self._metrics.expect(name)
@@ -81,24 +89,26 @@ class Detector:
         """What the model is, as far as this process has heard."""
         return self._serving.model
 
-    async def detect(self, upload: bytes, wanted: Parameters, request_id: str, ends_at: float | None = None) -> Result:
-        """The boxes of one upload, in pixels of its upright image; a batch has one end for all of its images.
+    async def detect(self, upload: bytes, wanted: Parameters, asker: Asker) -> Result:
+        """The boxes of one upload, in pixels of the original image.
 
         Raises ImageError, UnsupportedImageFormat, InvalidParameter, Overloaded, EndpointError, DeadlineExceeded.
         """
-        ends_at = ends_at or time.monotonic() + self.settings.deadline_seconds
-        with self.load.place():
-            async with _deadline(ends_at):
-                return await self._find(upload, wanted, Call(request_id, ends_at - time.monotonic()), Clock())
+        clock, settings = Clock(), self.settings
+        async with _deadline(asker.ends_at):
+            image = inspect(upload, settings.formats, settings.max_pixels, settings.max_side)
+            self._shared.check_queue(asker.caller, image.seconds(self.model.input_size))
+            del upload
+            answer, fit, model = await self._answer(image, asker, clock, wanted)
+        self._metrics.detected(self.name, clock.spent, image.width * image.height)
+        found = detections_of(answer, fit, model, wanted)
+        return Result(_native(model, image, found, wanted, asker.request_id, clock), image, model)
 
-    async def draw(self, result: Result, drawing: Callable[[Result], bytes]) -> bytes:
-        """The drawing's bytes, within the same deadline; it decodes the image again, so it takes a decoder's place.
-
-        Raises Overloaded, DeadlineExceeded.
-        """
-        async with _deadline(result.ends_at):
-            with self._shared.line.place(self._reckon(result.image)):
-                return await self._shared.decodes.run(lambda: self._drawn(result, drawing))
+    async def draw(self, result: Result, encoding: Encoding, asker: Asker) -> bytes:
+        """The original image with its boxes, encoded; within the same deadline. Raises ImageError, DeadlineExceeded."""
+        async with _deadline(asker.ends_at):
+            drawn = [tuple(mark) for mark in marks(result.answer.detections)]
+            return await self._decode("annotate", result.image, asker, Clock(), marks=drawn, encoding=encoding)
 
     async def current(self) -> Model:
         """What the model is now, asked of an embedded endpoint; of SageMaker's nothing is asked."""
@@ -110,27 +120,53 @@ class Detector:
         """Have the endpoint load its model directory again. Raises NotReloaded, EndpointUnavailable."""
         await asyncio.to_thread(self.endpoint.reload)
 
-    async def _find(self, upload: bytes, wanted: Parameters, call: Call, clock: Clock) -> Result:
+    async def _answer(
+        self, image: EncodedImage, asker: Asker, clock: Clock, wanted: Parameters
+    ) -> tuple[EndpointAnswer, Fit, Model]:
+        """The endpoint's answer for the image, how it was fitted, and the model that gave it, reloads seen through."""
         model, revision = self.model, self._serving.revision
         _check(wanted, model)
-        image, fit, canvas = await self._prepare(upload, model, clock)
-        answer, answered_by = await self._shared.calls.run(
-            clock.timed("inference", lambda: self._ask(canvas, model, call)), call.abandon
-        )
+        fit = FITS[model.fit](image.width, image.height, model.input_size)
+        options = {"fit": asdict(fit), "size": model.input_size, "encoding": self.settings.canvas_format}
+        canvas = await self._decode("canvas", image, asker, clock, **options)
+        answer, answered_by = await self._call(canvas, model, asker, clock)
         if answered_by != revision and await self._follow() != model:
-            return await self._find(upload, wanted, call, clock)
-        self.load.learn(clock.spent)
-        self._metrics.detected(self.name, clock.spent, image.width * image.height, self.load.limit)
-        found = detections_of(answer, fit, model, wanted)
-        return Result(_native(model, image, found, wanted, call.request_id, clock), image, model, call.ends_at)
+            return await self._answer(image, asker, clock, wanted)
+        return answer, fit, model
 
-    async def _prepare(self, upload: bytes, model: Model, clock: Clock) -> tuple[EncodedImage, Fit, bytes]:
-        """Admit by the header first, so that a refusal waits for nobody; then wait in line to be decoded."""
-        shared = self._shared
-        image = await shared.heads.run(clock.timed("decode", lambda: self._admit(upload)))
-        with shared.line.place(self._reckon(image, model.input_size)):
-            fit, canvas = await shared.decodes.run(clock.timed("decode", lambda: self._canvas(image, model)))
-        return image, fit, canvas
+    async def _decode(self, work: str, image: EncodedImage, asker: Asker, clock: Clock, **options: Any) -> bytes:
+        """The result of a piece of work on the image, in its caller's turn, by a process that can be killed."""
+        size: int | None = options.get("size")  # of the canvas; None is the whole image
+        seconds, memory = image.seconds(size), image.memory(size)
+        async with self._shared.decoding.turn(asker.caller, seconds, memory) as turn:
+            clock.add("queue", turn.waited)
+            with clock.time("decode"):
+                return await self._shared.decoders.do(work, image, seconds, memory=memory, **options)
+
+    async def _call(self, canvas: bytes, model: Model, asker: Asker, clock: Clock) -> tuple[EndpointAnswer, str]:
+        """The endpoint's answer for a canvas, in its caller's turn, and the revision of the model that gave it."""
+        call = Call(asker.request_id, asker.ends_at - time.monotonic())
+        async with self._shared.calls.turn(asker.caller, 1) as turn:
+            clock.add("queue", turn.waited)
+            with clock.time("inference"):
+                invoking = asyncio.get_running_loop().run_in_executor(
+                    self._shared.threads, self._invoke, canvas, model.input_size, call
+                )
+                try:
+                    return await asyncio.shield(invoking)
+                except asyncio.CancelledError:
+                    call.abandon()
+                    raise
+
+    def _invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
+        failure = None
+        try:
+            return self.endpoint.invoke(canvas, size, call)
+        except DetectError as error:
+            failure = error
+            raise
+        finally:
+            self._metrics.called(self.name, failure, self.endpoint.breaker_state)
 
     async def _follow(self) -> Model:
         """The model that the endpoint says it serves now. Raises EndpointUnavailable where it says nothing."""
@@ -142,34 +178,6 @@ class Detector:
 
     def _described(self, serving: Serving) -> Serving:
         return serving.model_copy(update={"model": self._backend.model(self.name, serving.model)})
-
-    def _admit(self, upload: bytes) -> EncodedImage:
-        settings = self.settings
-        return decode.admit(upload, settings.formats, settings.max_pixels, settings.max_side)
-
-    def _canvas(self, image: EncodedImage, model: Model) -> tuple[Fit, bytes]:
-        size = model.input_size
-        fit = FITS[model.fit](image.width, image.height, size)
-        with self._shared.memory.taken(self._reckon(image, size)):
-            return fit, decode.canvas(image, fit, size, self.settings.canvas_format)
-
-    def _reckon(self, image: EncodedImage, size: int | None = None) -> int:
-        """Bytes that decoding takes, or all there are where it would take more."""
-        return min(image.weight(size), self.settings.decode_bytes)
-
-    def _ask(self, canvas: bytes, model: Model, call: Call) -> tuple[EndpointAnswer, str]:
-        failure = None
-        try:
-            return self.endpoint.invoke(canvas, model.input_size, call)
-        except DetectError as error:
-            failure = error
-            raise
-        finally:
-            self._metrics.called(self.name, failure, self.endpoint.breaker_state)
-
-    def _drawn(self, result: Result, drawing: Callable[[Result], bytes]) -> bytes:
-        with self._shared.memory.taken(self._reckon(result.image)):
-            return drawing(result)
 
 
 @asynccontextmanager

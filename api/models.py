@@ -12,7 +12,7 @@ from api.telemetry.metrics import Metrics
 
 
 class Models:
-    """One detector a model. They share memory, decoders and calls; each has its own endpoint, breaker and load."""
+    """One detector a model. They share memory, decoders and calls; each has its own endpoint and breaker."""
 
     def __init__(self, settings: Settings, endpoints: Mapping[str, Endpoint], metrics: Metrics) -> None:
         self._shared = Shared.of(settings, metrics)
@@ -36,11 +36,16 @@ class Models:
             raise UnknownModel("GET /models lists the models that there are.")
         return self._detectors[name]
 
+    @property
+    def shared(self) -> Shared:
+        """What all of them share."""
+        return self._shared
+
     async def states(self, stopping: bool) -> list[EndpointState]:
         """Each endpoint's state; where the gateway is stopping, none is ready whatever its endpoint says."""
         states = await asyncio.gather(*(asyncio.to_thread(one.endpoint.state) for one in self))
         return [state.model_copy(update={"ready": state.ready and not stopping}) for state in states]
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop decoders and threads."""
         self._shared.close()

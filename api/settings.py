@@ -6,18 +6,23 @@ import re
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.admission.api_keys import ApiKeys
+from api.admission.cores import usable_cores
 from api.admission.rate_limits import parse_rate
 from api.backend import NAME, Backend, read_model
 
 INFERENCE = Path(__file__).resolve().parent.parent / "inference"
 ORIGIN = re.compile(r"https?://[^\s/?#*]+")
 FORMATS = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
+REPLACED = {
+    "DETECT_WAITING_DECODES": "DETECT_QUEUE_SECONDS bounds the time that requests wait, whatever they wait for",
+    "DETECT_WAITING_CALLS": "DETECT_QUEUE_SECONDS bounds the time that requests wait, whatever they wait for",
+}
 OF_ONE_MODEL = ("endpoint_name", "model_dir", "model_name", "labels", "input_size", "fit", "min_score")
 
 
@@ -119,37 +124,53 @@ class Settings(BaseSettings):
         ge=1024,
         description="Most bytes of a batch's body; each of its images has `DETECT_MAX_BODY_BYTES`.",
     )
-    max_pixels: int = Field(40_000_000, ge=1, description="Most pixels of an image, judged before decoding.")
+    max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image, judged before decoding.")
     max_side: int = Field(16_384, ge=1, le=65_535, description="Longest side of an image in pixels.")
     upload_seconds: float = Field(30, gt=0, description="Time within which a request's body must be in.")
     deadline_seconds: float = Field(25, gt=0, description="Time budget of a request once its body is in.")
     connect_seconds: float = Field(2, gt=0, description="Time to connect to the endpoint.")
-    decodes: int = Field(
-        default_factory=lambda: (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        ),
-        ge=1,
-        description="Images decoded at once. Unset: one per core.",
+    queue_seconds: float = Field(
+        2,
+        gt=0,
+        description="Longest time that a request may wait for its turn, as estimated when it arrives; beyond it 429.",
     )
-    waiting_decodes: int = Field(64, ge=0, description="Images that may wait to be decoded; beyond that 429.")
-    endpoint_calls: int = Field(64, ge=1, description="Endpoint calls in flight.")
-    waiting_calls: int = Field(64, ge=0, description="Requests that may wait for an endpoint call; beyond that 429.")
+    decodes: int = Field(
+        default_factory=lambda given: max(1, usable_cores() // given.get("workers", 1)),
+        ge=1,
+        description="Concurrent decoder processes of a worker. Unset: one per core, as far as the CPU quota goes.",
+    )
+    decode_seconds: float = Field(
+        10,
+        gt=0,
+        description="Maximum processor time to decode one image. An image of a usual size has less: 0.5 s, and 4 times "
+        "what its pixels take.",
+    )
+    endpoint_calls: int = Field(64, ge=1, description="Concurrent endpoint calls of a worker.")
 
     decode_bytes: int = Field(
         640 * 1024 * 1024,
         ge=1024 * 1024,
-        description="Most memory that decoding takes at once, judged from the headers; who needs more waits.",
+        description="Maximum memory of all concurrent decodes, estimated from the headers; images beyond it wait.",
     )
     held_bytes: int = Field(
-        96 * 1024 * 1024,
+        128 * 1024 * 1024,
         ge=1024,
-        description="Most bytes of uploads and large answers that a process holds at once; beyond that 429.",
+        description="Maximum bytes of uploads and large responses that a worker holds; beyond that 429. One client "
+        "gets at most eight times what stays free.",
     )
     breaker_faults: int = Field(
         5,
         ge=1,
         description="Endpoint faults in a row after which it is left alone for a while.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_replaced(cls, given: Any) -> Any:
+        for name, instead in REPLACED.items():
+            if name in os.environ:
+                raise ValueError(f"{name} no longer exists: {instead}. Unset it")
+        return given
 
     @field_validator("labels", "formats", "api_keys", "trusted_proxies", "cors_origins", mode="before")
     @classmethod

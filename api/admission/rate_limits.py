@@ -39,7 +39,7 @@ class RateLimits:
             log.warning("Redis cannot be asked; this process counts alone: %s", type(error.__cause__).__name__)
             wait = await _wait(self._alone, limit, kind, who, cost)
         if wait is not None:
-            raise RateLimited(f"At most {limit} for one {kind}.", retry_after=wait)
+            raise RateLimited(f"At most {limit} for one {kind}.", retry_after=wait, limit=f"rate-per-{kind}")
 
 
 def parse_rate(rate: str) -> RateLimitItem:

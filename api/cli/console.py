@@ -20,6 +20,8 @@ def settings_with(**options: object) -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            stop(f"{first['msg'].removeprefix('Value error, ')}.")
         setting, *inside = first["loc"]
         within = "".join(f"[{part}]" for part in inside)
         stop(f"DETECT_{str(setting).upper()}{within}={first['input']!r}: {first['msg']}.")

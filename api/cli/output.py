@@ -11,9 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.cli.detect_files import Answer
-from api.image.decode import admit
-from api.image.draw import Encoding, annotate, marks
+from api.image.decode import Encoding
+from api.image.draw import annotate
+from api.image.inspection import inspect
 from api.render.coco import RESULTS, results
+from api.render.marks import marks
 from api.schema import CocoResult, Detections, Problem
 from api.settings import FORMATS
 
@@ -100,8 +102,8 @@ def draw_all(answers: dict[Path, Answer], to: Path) -> None:
 
 def _draw(image: Path, answer: Detections, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
-    admitted = admit(image.read_bytes(), FORMATS, NO_LIMIT, NO_LIMIT)
-    to.write_bytes(annotate(admitted, marks(answer.detections), ENCODINGS.get(to.suffix.lower(), "jpeg")))
+    inspected = inspect(image.read_bytes(), FORMATS, NO_LIMIT, NO_LIMIT)
+    to.write_bytes(annotate(inspected, marks(answer.detections), ENCODINGS.get(to.suffix.lower(), "jpeg")))
 
 
 def _places(images: list[Path], to: Path) -> dict[Path, Path]:

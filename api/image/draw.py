@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from PIL import ImageDraw, ImageFont
 
 from api.errors import ImageTooLarge
-from api.image.decode import EncodedImage, encoded, upright
+from api.image.decode import Encoding, encoded, upright
 from api.image.fit import Corners
-from api.schema import Box, Detection
+from api.image.inspection import EncodedImage
 
-Encoding = Literal["jpeg", "png", "webp"]
 Pen = ImageDraw.ImageDraw
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -21,20 +20,11 @@ LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}  # libjpeg's JPEG_MAX_DIMENSION,
 
 
 class Mark(NamedTuple):
-    """What is drawn for one detection; corners in pixels of the upright upload."""
+    """What is drawn for one detection; corners in pixels of the original image (EXIF orientation applied)."""
 
     caption: str
     class_id: int
     corners: Corners
-
-
-def marks(found: Sequence[Detection]) -> list[Mark]:
-    """What is drawn for these detections."""
-    return [Mark(f"{one.label} {one.score:.2f}", one.class_id, _corners(one.box)) for one in found]
-
-
-def _corners(box: Box) -> Corners:
-    return box.x_min, box.y_min, box.x_max, box.y_max
 
 
 def annotate(upload: EncodedImage, marks: Sequence[Mark], encoding: Encoding) -> bytes:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-from api.image.draw import Encoding, annotate, marks
+from api.image.decode import Encoding
 from api.render.coco import RESULTS, results
 from api.render.result import Result
 
@@ -14,21 +13,17 @@ def _native(image_id: int, result: Result) -> bytes:
     return result.answer.model_dump_json().encode()
 
 
-def _annotated(encoding: Encoding, image_id: int, result: Result) -> bytes:
-    return annotate(result.image, marks(result.answer.detections), encoding)
-
-
 def _coco(image_id: int, result: Result) -> bytes:
     return RESULTS.dump_json(results(result.answer.detections, result.model.labels, image_id))
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """One format: its media type, its bytes (COCO numbers the image), and whether the image is drawn for it."""
+    """One format: its media type, and its bytes (COCO numbers the image); or, where it is the image, its encoding."""
 
     media_type: str
-    body: Callable[[int, Result], bytes]
-    draws: bool = False
+    body: Callable[[int, Result], bytes] = _native
+    encoding: Encoding | None = None
 
 
 Format = Literal["native", "coco", "jpeg", "png", "webp"]
@@ -36,9 +31,9 @@ Format = Literal["native", "coco", "jpeg", "png", "webp"]
 RENDERINGS: Mapping[Format, Rendering] = {
     "native": Rendering("application/json", _native),
     "coco": Rendering("application/json", _coco),
-    "jpeg": Rendering("image/jpeg", partial(_annotated, "jpeg"), draws=True),
-    "png": Rendering("image/png", partial(_annotated, "png"), draws=True),
-    "webp": Rendering("image/webp", partial(_annotated, "webp"), draws=True),
+    "jpeg": Rendering("image/jpeg", encoding="jpeg"),
+    "png": Rendering("image/png", encoding="png"),
+    "webp": Rendering("image/webp", encoding="webp"),
 }
 
 

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from api.image.decode import EncodedImage
+from api.image.inspection import EncodedImage
 from api.schema import Detections, Model
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished detection: the native answer, the image and the model, and when the request's time is over."""
+    """The native answer, the image, and the model that found its boxes."""
 
     answer: Detections
     image: EncodedImage
     model: Model
-    ends_at: float

@@ -1,6 +1,7 @@
 """What Prometheus is told, right across several workers."""
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ from prometheus_client import (
     multiprocess,
 )
 
-from api.admission.load import Spent
 from api.errors import DetectError
+from api.telemetry.clock import Stage
 
 untyped: Any = multiprocess  # the only part of prometheus-client without types
 EXPOSITION_TYPE = CONTENT_TYPE_LATEST
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # set by `serve` for several workers, before they start
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25)
-PIXELS = (1e5, 3e5, 1e6, 2e6, 4e6, 8e6, 12e6, 24e6, 40e6)
+PIXELS = (1e5, 3e5, 1e6, 2e6, 4e6, 8e6, 12e6, 24e6, 50e6)
 BREAKER = {"closed": 0, "half-open": 1, "open": 2}
 
 
@@ -47,7 +48,7 @@ class Metrics:
         gauge = partial(Gauge, registry=own, multiprocess_mode="livesum")
         self.in_flight = gauge("detect_requests_in_flight", "Requests being answered")
         self.waiting = gauge("detect_waiting", "Work in line for a place", ["place"])
-        self.limit = gauge("detect_limit", "Detections that may be inside at once", ["model"])
+        self.rejected = Counter("detect_rejected", "Requests rejected with 429", ["limit"], registry=own)
         self.held = gauge("detect_held_bytes", "Bytes of uploads and large answers in memory")
         self.endpoint_errors = Counter(
             "detect_endpoint_errors", "Failed endpoint calls", ["code", "model"], registry=own
@@ -66,12 +67,11 @@ class Metrics:
         self.breaker.labels(model).set(BREAKER["closed"])
         self.billed.labels(model)
 
-    def detected(self, model: str, spent: Spent, pixels: int, limit: float) -> None:
+    def detected(self, model: str, spent: Mapping[Stage, float], pixels: int) -> None:
         """A detection was answered."""
-        for stage in ("queue", "decode", "inference"):
-            self.stages.labels(stage, model).observe(getattr(spent, stage))
+        for stage, seconds in spent.items():
+            self.stages.labels(stage, model).observe(seconds)
         self.pixels.observe(pixels)
-        self.limit.labels(model).set(limit)
 
     def called(self, model: str, error: DetectError | None, breaker: str) -> None:
         """An endpoint call ended, well (None) or not."""

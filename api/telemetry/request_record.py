@@ -24,11 +24,13 @@ class RequestRecord:
     images: int | None = None
     detections: int | None = None
     timing_ms: dict[str, float] | None = None
+    colour_profile: str | None = None
 
-    def answered(self, answer: Detections) -> None:
-        """Note what was found in the image."""
+    def answered(self, answer: Detections, profile_ignored: bool) -> None:
+        """Note what was found in the image, and whether its colour profile was left out."""
         self.image, self.detections = answer.image.model_dump(), answer.count
         self.timing_ms = answer.timing_ms.model_dump()
+        self.colour_profile = "ignored" if profile_ignored else None
 
     def known(self) -> dict[str, Any]:
         """The fields that are known."""

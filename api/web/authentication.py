@@ -69,6 +69,12 @@ class Authentication:
         return owner
 
 
+def caller_of(request: Request) -> str:
+    """By whom a request counts in the queues: its API key, else its address."""
+    key = record_of(request.scope).key
+    return f"key {key}" if key else network_of(_address(request))
+
+
 def _given(request: Request) -> str | None:
     if key := request.headers.get("x-api-key"):
         return key

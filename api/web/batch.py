@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
-from api.detect import Detector
+from api.detect import Asker, Detector
 from api.errors import DetectError, Internal, UploadTooLarge
 from api.schema import BatchEntry, Detections, Parameters, Problem
 from api.web.problems import problem
@@ -18,10 +18,10 @@ PATH = "/detect/batch"
 
 
 async def entries(
-    detector: Detector, images: list[Sent], wanted: Parameters, request_id: str
+    detector: Detector, images: list[Sent], wanted: Parameters, asker: Asker
 ) -> AsyncIterator[BatchEntry]:
     """One entry an image, in order, each as soon as it and those before it are known; one deadline for all."""
-    batch = _Batch(detector, wanted, request_id)
+    batch = _Batch(detector, wanted, asker)
     tasks = [asyncio.create_task(batch.entry(index, sent)) for index, sent in enumerate(images)]
     images.clear()  # each is held by its task alone, and no longer than that needs it
     try:
@@ -35,14 +35,13 @@ async def entries(
 class _Batch:
     """What the images of one request share."""
 
-    def __init__(self, detector: Detector, wanted: Parameters, request_id: str) -> None:
-        self.detector, self.wanted, self.request_id = detector, wanted, request_id
-        self.ends_at = time.monotonic() + detector.settings.deadline_seconds
+    def __init__(self, detector: Detector, wanted: Parameters, asker: Asker) -> None:
+        self.detector, self.wanted, self.asker = detector, wanted, asker
         self.places = asyncio.Semaphore(AT_ONCE)
 
     async def entry(self, index: int, sent: Sent) -> BatchEntry:
         name = sent.name
-        request_id = f"{self.request_id[:60]}.{index}"  # SageMaker's inference ids end at 64
+        request_id = f"{self.asker.request_id[:60]}.{index}"  # SageMaker's inference ids end at 64
         try:
             result = await self._result(sent.data, request_id)
         except DetectError as error:
@@ -56,7 +55,8 @@ class _Batch:
             raise UploadTooLarge(f"The image is over {most} bytes.", max_body_bytes=most)
         try:
             async with self.places:
-                return (await self.detector.detect(checked(data), self.wanted, request_id, self.ends_at)).answer
+                asker = replace(self.asker, request_id=request_id)
+                return (await self.detector.detect(checked(data), self.wanted, asker)).answer
         except DetectError:
             raise
         except Exception as error:

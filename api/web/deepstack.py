@@ -10,7 +10,8 @@ from api.errors import DetectError, InvalidParameter
 from api.models import Models
 from api.schema import DeepStackAnswer, Detection, Detections, Parameters, Prediction
 from api.telemetry.request_record import record_of
-from api.web.dependencies import CurrentModels
+from api.web.authentication import caller_of
+from api.web.dependencies import CurrentModels, asker_of
 from api.web.openapi import DEEPSTACK_REQUEST, DEEPSTACK_RESPONSES
 from api.web.problems import note
 from api.web.upload import Form, read_form
@@ -43,13 +44,14 @@ async def _answer(request: Request, models: Models, model: str | None = None) ->
     try:
         form = await read_form(request)
         await request.app.state.authentication.admit(request, form.fields.get("api_key"))
+        models.shared.check_queue(caller_of(request))
         detector = models.named(model)
         record.model = detector.name
-        result = await detector.detect(form.image(), _wanted(form), record.request_id)
+        result = await detector.detect(form.image(), _wanted(form), asker_of(request))
     except DetectError as error:
         note(request, error)
         return _failure(error, record.request_id)
-    record.answered(result.answer)
+    record.answered(result.answer, result.image.profile_ignored)
     return JSONResponse(_success(result.answer).model_dump(exclude_unset=True))
 
 

@@ -1,15 +1,17 @@
 """What routes ask for: the models, the one that is meant, the settings, a caller who may in, the parameters."""
 
+import time
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from api.detect import Detector
+from api.detect import Asker, Detector
 from api.models import Models
 from api.schema import Parameters
 from api.settings import Settings
 from api.telemetry.request_record import record_of
+from api.web.authentication import caller_of
 
 MODEL = "The model to ask; `GET /models` lists them. Unset: the first."
 
@@ -42,8 +44,8 @@ async def _admitted(request: Request) -> None:
     await request.app.state.authentication.admit(request)
 
 
-async def _room(detector: CurrentDetector) -> None:
-    detector.load.admit()
+async def _queued(request: Request, models: CurrentModels) -> None:
+    models.shared.check_queue(caller_of(request))
 
 
 async def _identified(request: Request) -> None:
@@ -62,12 +64,19 @@ KEYS = [
     Security(APIKeyHeader(name="X-API-Key", scheme_name="X-API-Key", auto_error=False)),
     Security(HTTPBearer(scheme_name="Bearer", auto_error=False)),
 ]
-ADMITTED = [*KEYS, Depends(_admitted), Depends(_room)]
+ADMITTED = [*KEYS, Depends(_admitted), Depends(_queued)]
 IDENTIFIED = [*KEYS, Depends(_identified)]
 OVERHEARING = [*KEYS, Depends(_overhearing)]
 ADMINISTERING = [*KEYS, Depends(_administering)]
 
 CurrentSettings = Annotated[Settings, Depends(_settings)]
+
+
+def asker_of(request: Request) -> Asker:
+    """Who asks, with the time for the answer counted from now on: the body is in."""
+    seconds = request.app.state.settings.deadline_seconds
+    return Asker(caller_of(request), record_of(request.scope).request_id, time.monotonic() + seconds)
+
 
 MIN_SCORE = "Least score of a box, 0.01 to 1. Unset: the model's own, see `GET /model`."
 LABELS = "Only boxes with this label; repeat it for several."

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +37,7 @@ from api.web.dependencies import (
     CurrentModels,
     CurrentSettings,
     Wanted,
+    asker_of,
 )
 from api.web.openapi import (
     BATCH_REQUEST,
@@ -85,12 +85,12 @@ async def detect(
     image/jpeg`, `image/png` or `image/webp` answers with the image and its boxes drawn.
     """
     upload = await read_upload(request)
-    record = record_of(request.scope)
-    result = await detector.detect(upload, wanted, record.request_id)
-    record.answered(result.answer)
+    asker = asker_of(request)
+    result = await detector.detect(upload, wanted, asker)
+    record_of(request.scope).answered(result.answer, result.image.profile_ignored)
     rendering = choose(request.headers.get("accept", ""), format)
-    render = partial(rendering.body, image_id)
-    body = await detector.draw(result, render) if rendering.draws else render(result)
+    drawn = rendering.encoding and await detector.draw(result, rendering.encoding, asker)
+    body = drawn or rendering.body(image_id, result)
     return Response(body, media_type=rendering.media_type, headers={"Server-Timing": _server_timing(result.answer)})
 
 
@@ -117,7 +117,7 @@ async def detect_batch(request: Request, detector: CurrentDetector, wanted: Want
     await request.app.state.authentication.charge(request, len(images) - 1)
     record = record_of(request.scope)
     record.images = len(images)
-    entered = entries(detector, images, wanted, record.request_id)
+    entered = entries(detector, images, wanted, asker_of(request))
     if liked(request.headers.get("accept", ""), ("application/json", LINES)) == LINES:
         lines = (f"{entry.model_dump_json(exclude_unset=True)}\n" async for entry in entered)
         return StreamingResponse(lines, media_type=LINES, headers={"X-Accel-Buffering": "no"})

@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.admission.load import Held
+from api.admission.rate_limits import network_of
+from api.admission.upload_bytes import UploadBytes
 from api.errors import Overloaded
 from api.web.problems import problem_response
 
@@ -16,7 +17,7 @@ class AnswerLimits:
     Who does not take it at all is cut off by api/web/http_protocol.py, and so ends the counting.
     """
 
-    def __init__(self, app: ASGIApp, held: Held) -> None:
+    def __init__(self, app: ASGIApp, held: UploadBytes) -> None:
         self.app, self.held = app, held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,15 +27,16 @@ class AnswerLimits:
         try:
             await self.app(scope, receive, response)
         finally:
-            self.held.free(response.bytes)
+            self.held.free(response.caller, response.bytes)
 
 
 class _BoundedResponse:
     """One request's `send`: the start waits for the first of the body, whose size decides."""
 
-    def __init__(self, held: Held, request: Request, send: Send) -> None:
+    def __init__(self, held: UploadBytes, request: Request, send: Send) -> None:
         self.held, self.request, self._send = held, request, send
         self.start: Message | None = None
+        self.caller = network_of(request.client.host) if request.client else ""
         self.bytes, self.refused = 0, False
 
     async def __call__(self, message: Message) -> None:
@@ -50,8 +52,8 @@ class _BoundedResponse:
     async def _begin(self, start: Message, size: int) -> None:
         try:
             if size > PIECE:
+                self.held.reserve(self.caller, size)
                 self.bytes = size
-                self.held.add(size)
             await self._send(start)
         except Overloaded as error:
             self.refused = True

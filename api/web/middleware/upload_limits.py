@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import NoReturn
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.admission.load import Held
+from api.admission.rate_limits import network_of
+from api.admission.upload_bytes import UploadBytes
 from api.errors import UploadTooLarge, UploadTooSlow
 from api.telemetry.request_record import record_of
 
@@ -18,12 +18,14 @@ CALLER_GONE = "caller-gone"
 class UploadLimits:
     """ASGI middleware: bodies come in within limits, and who hangs up frees what he held.
 
-    A body has at most `max_bytes`, or what `wider` gives its path, counted as they stream, and is in within so many
-    seconds; all that are held together have at most `held.most`. An answer that comes before the body was read closes
-    the connection.
+    A body has at most `max_bytes`, or what `wider` gives its path, and is in within so many seconds. Its bytes are
+    reserved from `Content-Length` before the first is read, else as they come, and are free again when it is answered
+    or rejected. A response that comes before the body was read closes the connection.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, wider: Mapping[str, int], seconds: float, held: Held) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, wider: Mapping[str, int], seconds: float, held: UploadBytes
+    ) -> None:
         self.app, self.max_bytes, self.wider, self.seconds, self.held = app, max_bytes, wider, seconds, held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +35,7 @@ class UploadLimits:
         try:
             await upload.serve(self.app)
         finally:
-            self.held.free(upload.bytes)
+            upload.free()
 
     def most(self, path: str) -> int:
         """Most bytes of a body for this path, whatever prefix stands before it."""
@@ -47,7 +49,8 @@ class _Upload:
         self.limits, self.scope, self._receive, self._send = limits, scope, receive, send
         self.ends_at = time.monotonic() + limits.seconds
         self.max_bytes = limits.most(scope["path"])
-        self.bytes, self.complete, self.answered = 0, asyncio.Event(), False
+        self.caller = network_of(scope["client"][0]) if scope.get("client") else ""
+        self.bytes, self.reserved, self.complete, self.answered = 0, 0, asyncio.Event(), False
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
         self.declared = int(declared) if declared.isdecimal() else 0
@@ -79,20 +82,29 @@ class _Upload:
         """The next piece of the body."""
         if self.complete.is_set():
             await asyncio.Event().wait()  # until `_left` has seen the caller go
-        if self.declared > self.max_bytes:
-            self._refuse()
+        self._reserve(max(self.declared, self.bytes))
         message = await self._next()
-        size = len(message.get("body", b""))
-        self.bytes += size
+        self.bytes += len(message.get("body", b""))
         record_of(self.scope).bytes_in = self.bytes
-        self.limits.held.add(size)
-        if self.bytes > self.max_bytes:
-            self._refuse()
+        self._reserve(self.bytes)
         return message
+
+    def free(self) -> None:
+        """Give back what was reserved."""
+        self.limits.held.free(self.caller, self.reserved)
+        self.reserved = 0
+
+    def _reserve(self, size: int) -> None:
+        if size > self.max_bytes:
+            raise UploadTooLarge(f"The body is over {self.max_bytes} bytes.", max_body_bytes=self.max_bytes)
+        if size > self.reserved:
+            self.limits.held.reserve(self.caller, size - self.reserved)
+            self.reserved = size
 
     async def send(self, message: Message) -> None:
         """Before an early answer, read on for a moment: a client that is cut off while it sends never sees it."""
         if message["type"] == "http.response.start" and not self.complete.is_set():
+            self.free()  # what is read from here on is thrown away
             if not self.asks_first:
                 await self._drain()
             if not self.complete.is_set():
@@ -109,10 +121,6 @@ class _Upload:
         if not message.get("more_body", False):
             self.complete.set()
         return message
-
-    def _refuse(self) -> NoReturn:
-        most = self.max_bytes
-        raise UploadTooLarge(f"The body is over {most} bytes.", max_body_bytes=most)
 
     async def _drain(self) -> None:
         allowance = 4 * self.max_bytes

@@ -1,0 +1,102 @@
+"""What a decoder process runs: images in, canvases and drawings out, one after the other, within bounds.
+
+Started as a program by `api/image/decoders.py`, which talks to it over a socket, watches its time and kills it. It
+imports little, so that another takes its place in a moment.
+"""
+
+import json
+import os
+import resource
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from struct import Struct
+from typing import Any
+
+from api.errors import DetectError, ImageTooLarge, UndecodableImage
+from api.image.decode import canvas
+from api.image.draw import Mark, annotate
+from api.image.fit import Fit
+from api.image.inspection import EncodedImage
+
+FRAME = Struct("!III")  # bytes of the JSON head, and of two bodies
+NICE = 5  # the event loop goes first: it answers many, a decoder one
+SPARE_BYTES = 96 * 1024 * 1024  # address space beside the pixels: the canvas, the drawing, what libraries map
+
+
+def request(work: str, image: EncodedImage, **options: Any) -> list[bytes]:
+    """One piece of work as the decoder process reads it."""
+    head = {"work": work, "image": {**asdict(image), "data": None, "profile": None}, **options}
+    return _frame(head, image.data, image.profile or b"")
+
+
+def failure(head: Mapping[str, Any]) -> DetectError:
+    """The error that a decoder process tells of."""
+    kinds = {kind.__name__: kind for kind in (ImageTooLarge, UndecodableImage)}
+    return kinds[head["error"]](head["detail"], **head["members"])
+
+
+def _frame(head: Mapping[str, Any], body: bytes, more: bytes = b"") -> list[bytes]:
+    text = json.dumps(head).encode()
+    return [FRAME.pack(len(text), len(body), len(more)), text, body, more]
+
+
+def _canvas(image: EncodedImage, head: Mapping[str, Any]) -> bytes:
+    return canvas(image, Fit(**head["fit"]), head["size"], head["encoding"])
+
+
+def _annotate(image: EncodedImage, head: Mapping[str, Any]) -> bytes:
+    marks = [
+        Mark(caption, class_id, (x_min, y_min, x_max, y_max))
+        for caption, class_id, (x_min, y_min, x_max, y_max) in head["marks"]
+    ]
+    return annotate(image, marks, head["encoding"])
+
+
+WORK: Mapping[str, Callable[[EncodedImage, Mapping[str, Any]], bytes]] = {"canvas": _canvas, "annotate": _annotate}
+
+
+def main() -> None:
+    """Serve the socket that standard input is, until it ends."""
+    os.nice(NICE)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff has much to say of a damaged file
+    peer = socket.socket(fileno=os.dup(0))
+    with peer.makefile("rb") as requests:
+        while sizes := requests.read(FRAME.size):
+            head_bytes, *bodies = FRAME.unpack(sizes)
+            head = json.loads(requests.read(head_bytes))
+            data, profile = (requests.read(size) for size in bodies)
+            image = EncodedImage(**{**head["image"], "data": data, "profile": profile or None})
+            peer.sendall(b"".join(_answer(image, head)))
+
+
+def _answer(image: EncodedImage, head: Mapping[str, Any]) -> list[bytes]:
+    started = time.process_time()
+    _bound(head["memory"], head["seconds"])
+    try:
+        body = WORK[head["work"]](image, head)
+        told: dict[str, Any] = {}
+    except DetectError as error:
+        body, told = b"", {"error": type(error).__name__, "detail": error.detail, "members": error.members}
+    except MemoryError:
+        detail = "Decoding the image needs more memory than one of its size may take."
+        body, told = b"", {"error": "UndecodableImage", "detail": detail, "members": {}}
+    return _frame({**told, "seconds": time.process_time() - started}, body)
+
+
+def _bound(memory: int, seconds: float) -> None:
+    """Have the kernel enforce the limits too, so that they hold when whoever watches us is gone."""
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + seconds) + 2, resource.RLIM_INFINITY))
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (_address_space() + memory + SPARE_BYTES, resource.RLIM_INFINITY))
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm") as sizes:
+        return int(sizes.read().split()[0]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()

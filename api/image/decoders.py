@@ -1,0 +1,133 @@
+"""Decoder processes: each does one piece of work at a time, and is killed when that takes too long."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from api.errors import UndecodableImage
+from api.image.decoder_process import FRAME, failure, request
+from api.image.inspection import EncodedImage
+
+PROGRAM = [sys.executable, "-P", "-m", "api.image.decoder_process"]
+HOME = str(Path(__file__).resolve().parents[2])
+READ_AHEAD = 1024 * 1024  # bytes of an answer
+USUAL_SECONDS = 0.5  # of a core, that any image may take
+GENEROSITY = 4  # times what images of its format and size take, that one may take beyond that
+GRACE = 0.1  # seconds in which work may end by itself whose caller is gone
+
+
+class DecoderEnded(Exception):
+    """The process ended without an answer."""
+
+
+class Decoders:
+    """Starts as many processes as work is asked for at once; an idle one is used again. Raises what decoding raises."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self._max_seconds = max_seconds
+        self._idle: list[_Decoder] = []
+        self._busy: set[_Decoder] = set()
+
+    async def do(self, work: str, image: EncodedImage, expected_seconds: float, **options: Any) -> bytes:
+        """The result of a piece of work on an image. Raises ImageError.
+
+        A limit of the image's processor time is enforced from here, of its memory by the kernel.
+        """
+        seconds = min(self._max_seconds, USUAL_SECONDS + GENEROSITY * expected_seconds)
+        decoder = self._idle.pop() if self._idle else await _Decoder.start()
+        self._busy.add(decoder)
+        try:
+            body = await decoder.do(request(work, image, seconds=seconds, **options), seconds)
+        finally:
+            self._busy.discard(decoder)
+            if decoder.usable:
+                self._idle.append(decoder)
+        return body
+
+    def close(self) -> None:
+        """Kill them all."""
+        for decoder in (*self._idle, *self._busy):
+            decoder.kill()
+        self._idle.clear()
+
+
+class _Decoder:
+    """One process, and the socket to it."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process, self._reader, self._writer = process, reader, writer
+        self._watched = psutil.Process(process.pid)
+        self.usable = True
+
+    @classmethod
+    async def start(cls) -> "_Decoder":
+        ours, theirs = socket.socketpair()
+        with theirs:
+            environment = {**os.environ, "PYTHONPATH": HOME}
+            process = subprocess.Popen(PROGRAM, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment)
+        return cls(process, *await asyncio.open_unix_connection(sock=ours, limit=READ_AHEAD))
+
+    async def do(self, frames: list[bytes], seconds: float) -> bytes:
+        """The answer to one request. Raises ImageError; the process is gone after that, if it had to be killed."""
+        answering = asyncio.ensure_future(self._ask(frames))
+        before = self._seconds()
+        try:
+            await self._watch(answering, before + seconds)
+        except asyncio.CancelledError:
+            await asyncio.wait({answering}, timeout=GRACE)
+            raise
+        finally:
+            if not answering.done() or answering.cancelled() or isinstance(answering.exception(), DecoderEnded):
+                self.kill()
+                answering.cancel()
+        try:
+            return answering.result()
+        except (asyncio.CancelledError, DecoderEnded) as error:
+            spent = f"took over {seconds:.1f} s" if answering.cancelled() else "made the decoder end"
+            raise UndecodableImage(f"Decoding the image {spent}.") from error
+
+    async def _watch(self, answering: "asyncio.Future[bytes]", until: float) -> None:
+        """Return when the answer is there, or its time is over: the process's own, whatever else the machine does."""
+        while not answering.done() and (left := until - self._seconds()) > 0:
+            await asyncio.wait({answering}, timeout=max(left, 0.02))
+
+    async def _ask(self, frames: list[bytes]) -> bytes:
+        try:
+            self._writer.writelines(frames)
+            await self._writer.drain()
+            head_bytes, body_bytes, _ = FRAME.unpack(await self._reader.readexactly(FRAME.size))
+            head = json.loads(await self._reader.readexactly(head_bytes))
+            body = await self._reader.readexactly(body_bytes)
+        except (asyncio.IncompleteReadError, OSError) as error:
+            if (self._process.poll() or 0) > 0:
+                raise RuntimeError("The decoder process could not be started; its words above say why.") from error
+            raise DecoderEnded from error
+        if "error" in head:
+            raise failure(head)
+        return body
+
+    def _seconds(self) -> float:
+        """Of a processor, that the process has taken so far."""
+        try:
+            times = self._watched.cpu_times()
+            return float(times.user + times.system)
+        except psutil.Error:
+            return float("inf")
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.usable = False
+        self._writer.close()
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
