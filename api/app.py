@@ -26,7 +26,9 @@ from api.web import batch, deepstack, routes
 from api.web.authentication import Authentication
 from api.web.middleware.access_log import AccessLog
 from api.web.middleware.answer_limits import AnswerLimits
+from api.web.middleware.forwarded_for import ForwardedFor
 from api.web.middleware.security_headers import SecurityHeaders
+from api.web.middleware.trusted_hosts import TrustedHosts
 from api.web.middleware.unexpected_errors import UnexpectedErrors
 from api.web.middleware.upload_limits import UploadLimits
 from api.web.problems import install_handlers
@@ -54,7 +56,7 @@ def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI
     app.state.settings, app.state.metrics = settings, metrics
     app.state.models = Models(settings, endpoints, metrics)
     app.state.started, app.state.stopping = time.monotonic(), False
-    app.state.authentication = Authentication(ApiKeys(settings.api_keys), _rate_limits(settings))
+    app.state.authentication = Authentication(ApiKeys(settings.api_keys), _rate_limits(settings), settings.cors_origins)
     _add_middleware(app, settings, metrics)
     install_handlers(app)
     app.include_router(routes.router)
@@ -86,10 +88,19 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     )
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    app.add_middleware(TrustedHosts, names=_host_names(settings))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog, metrics=metrics)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+        app.add_middleware(ForwardedFor)
+
+
+def _host_names(settings: Settings) -> frozenset[str] | None:
+    """The names that requests may be for; None where any may, since an API key is asked for."""
+    if settings.api_keys and not settings.hosts:
+        return None
+    return frozenset(name.lower() for name in (*settings.hosts, settings.host))
 
 
 def _rate_limits(settings: Settings) -> RateLimits:

@@ -22,6 +22,7 @@ DetectError
 ├── UnknownModel                404  unknown-model
 ├── NotReloaded                 409  not-reloaded
 ├── MethodNotAllowed            405  method-not-allowed
+├── UnknownHost                 421  unknown-host
 └── Internal                    500  internal
 
 InvalidSetting is no answer to a client: it stops the start.
@@ -186,6 +187,12 @@ class MethodNotAllowed(DetectError):
     """The path exists and does not take this method."""
 
     status, code, title = 405, "method-not-allowed", "This method is not allowed here"
+
+
+class UnknownHost(DetectError):
+    """The request is for a host name that this gateway does not have."""
+
+    status, code, title = 421, "unknown-host", "This host name is not served here"
 
 
 class Internal(DetectError):

@@ -69,6 +69,12 @@ class Settings(BaseSettings):
         description="Origins, separated by commas, whose pages may ask. Unset: none but the gateway's own.",
     )
 
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Host names, separated by commas, that requests may be for. Unset: with API keys any; without them "
+        "IP addresses, `localhost`, `DETECT_HOST` and names without a dot, so that no page elsewhere can ask.",
+    )
+
     endpoint_name: str | None = Field(
         None,
         description="SageMaker endpoint to ask. Unset, the gateway starts its embedded endpoint on loopback.",
@@ -172,7 +178,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name} no longer exists: {instead}. Unset it")
         return given
 
-    @field_validator("labels", "formats", "api_keys", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator("labels", "formats", "api_keys", "trusted_proxies", "cors_origins", "hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -24,7 +24,8 @@ class ApiKeys:
         matches = [(entry, ENTRY.fullmatch(entry)) for entry in entries]
         if wrong := [entry for entry, match in matches if not match]:
             raise ValueError(
-                f"{wrong[0]!r} is not NAME:SHA256 or NAME:SHA256:admin, as `detect-gateway key NAME` prints it"
+                f"an entry of {len(wrong[0])} characters is not NAME:SHA256 or NAME:SHA256:admin, as "
+                "`detect-gateway key NAME` prints it"
             )
         self._known = [(Owner(match[1], bool(match[3])), bytes.fromhex(match[2])) for _, match in matches if match]
 

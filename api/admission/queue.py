@@ -109,7 +109,7 @@ class WorkQueue:
             work = self._waiting[index]
             if work.turn.cancelled():
                 self._waiting.pop(index)
-            elif work.memory + reserved > self._memory - sum(running.memory for running in self._running):
+            elif not self._fits(work, reserved):
                 reserved = reserved or work.memory
                 index += 1
             elif len(self._running) >= self._slots and not self._may_take_the_spare(work, busy):
@@ -118,6 +118,11 @@ class WorkQueue:
                 self._start(self._waiting.pop(index))
                 busy[work.caller] += 1
         self._note(len(self._waiting))
+
+    def _fits(self, work: Work, reserved: int) -> bool:
+        """Whether its memory is free now, and would be beside what is reserved."""
+        used = sum(running.memory for running in self._running)
+        return max(used, reserved) + work.memory <= self._memory
 
     def _may_take_the_spare(self, work: Work, busy: Counter[str]) -> bool:
         return not busy[work.caller] and any(running.ran >= LONG for running in self._running)

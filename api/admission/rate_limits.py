@@ -6,8 +6,9 @@ import math
 import time
 from typing import cast
 
+from cachetools import LRUCache
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.storage import Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
@@ -16,30 +17,64 @@ from api.errors import InvalidSetting, RateLimited
 
 log = logging.getLogger(__name__)
 
+MAX_CALLERS = 100_000  # counted in memory at once, some 30 MB; those who were longest away are forgotten
+
 
 class RateLimits:
-    """Who asks more often than this is told when to come back. Where Redis fails, each process counts alone."""
+    """A caller beyond its rate is told when to come back. Where Redis fails, each process counts alone."""
 
     def __init__(self, per_key: str | None, per_address: str | None, redis: str | None) -> None:
         self._limits: dict[str, RateLimitItem] = {}
         for kind, rate in (("key", per_key), ("address", per_address)):
             if rate:
                 self._limits[kind] = parse_rate(rate)
-        self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared = SlidingWindowCounterRateLimiter(_connected(redis)) if redis else self._alone
+        self._alone = _InMemory()
+        self._shared = SlidingWindowCounterRateLimiter(_connected(redis)) if redis else None
 
     async def count(self, kind: str, who: str, cost: int = 1) -> None:
         """Count one request of this key or address, or as many as it stands for. Raises RateLimited."""
         limit = self._limits.get(kind)
         if limit is None:
             return
+        wait = await self._wait(limit, kind, who, cost)
+        if wait is not None:
+            detail = f"The limit is {limit} for one {kind}. Try again in {wait} s."
+            raise RateLimited(detail, retry_after=wait, limit=f"rate-per-{kind}")
+
+    async def _wait(self, limit: RateLimitItem, kind: str, who: str, cost: int) -> int | None:
+        """Seconds until the next is welcome, or None where this one is."""
+        if self._shared is None:
+            return self._alone.hit(limit, kind, who, cost)
         try:
-            wait = await _wait(self._shared, limit, kind, who, cost)
+            if await self._shared.hit(limit, kind, who, cost=cost):
+                return None
+            reset = (await self._shared.get_window_stats(limit, kind, who)).reset_time
+            return max(1, math.ceil(reset - time.time()))
         except StorageError as error:
             log.warning("Redis cannot be asked; this process counts alone: %s", type(error.__cause__).__name__)
-            wait = await _wait(self._alone, limit, kind, who, cost)
-        if wait is not None:
-            raise RateLimited(f"At most {limit} for one {kind}.", retry_after=wait, limit=f"rate-per-{kind}")
+            return self._alone.hit(limit, kind, who, cost)
+
+
+class _InMemory:
+    """Sliding window counters, each request at the same small cost however many callers there are.
+
+    A counter is two windows: the last one counts by the share of it that still lies within the limit's time.
+    """
+
+    def __init__(self) -> None:
+        self._windows: LRUCache[tuple[str, str], tuple[int, int, int]] = LRUCache(MAX_CALLERS)
+
+    def hit(self, limit: RateLimitItem, kind: str, who: str, cost: int) -> int | None:
+        """Count, and return None; or the seconds after which to come again."""
+        seconds, now = limit.get_expiry(), time.time()
+        window, into = int(now // seconds), now % seconds / seconds
+        begun, last, this = self._windows.get((kind, who), (window, 0, 0))
+        if begun < window:
+            last, this = (this if begun == window - 1 else 0), 0
+        if last * (1 - into) + this + cost > limit.amount:
+            return max(1, math.ceil(seconds * (1 - into)))
+        self._windows[kind, who] = window, last, this + cost
+        return None
 
 
 def parse_rate(rate: str) -> RateLimitItem:
@@ -54,16 +89,6 @@ def network_of(address: str) -> str:
     except ValueError:
         return address
     return str(ipaddress.ip_network((address, 64), strict=False)) if parsed.version == 6 else address
-
-
-async def _wait(
-    limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItem, kind: str, who: str, cost: int
-) -> int | None:
-    """Seconds until the next is welcome, or None where this one is."""
-    if await limiter.hit(limit, kind, who, cost=cost):
-        return None
-    reset = (await limiter.get_window_stats(limit, kind, who)).reset_time
-    return max(1, math.ceil(reset - time.time()))
 
 
 def _connected(url: str) -> Storage:

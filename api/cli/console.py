@@ -8,6 +8,7 @@ from rich.console import Console
 
 from api.settings import Settings
 
+SECRET = {"api_keys", "redis_url"}
 out, err = Console(), Console(stderr=True)
 
 
@@ -24,7 +25,8 @@ def settings_with(**options: object) -> Settings:
             stop(f"{first['msg'].removeprefix('Value error, ')}.")
         setting, *inside = first["loc"]
         within = "".join(f"[{part}]" for part in inside)
-        stop(f"DETECT_{str(setting).upper()}{within}={first['input']!r}: {first['msg']}.")
+        value = "…" if setting in SECRET else f"{first['input']!r}"
+        stop(f"DETECT_{str(setting).upper()}{within}={value}: {first['msg']}.")
 
 
 def stop(reason: str) -> NoReturn:

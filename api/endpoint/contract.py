@@ -1,14 +1,17 @@
 """The contract with the endpoint: what a gateway asks of it, and what it expects in return."""
 
 from collections.abc import Iterator
-from typing import Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from api.endpoint.breaker import State
 from api.endpoint.transport import Call
 from api.image.fit import Corners
 from api.schema import EndpointState, Model
+
+MAX_ROWS = 1_000  # the contract has 100
+Side = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class Serving(BaseModel):
@@ -25,10 +28,10 @@ class EndpointAnswer(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    shape: tuple[Literal[1], Literal[3], PositiveInt, PositiveInt]
-    cid: list[tuple[FiniteFloat]]
-    score: list[tuple[FiniteFloat]]
-    bbox: list[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]]
+    shape: tuple[Literal[1], Literal[3], Side, Side]
+    cid: Annotated[list[tuple[FiniteFloat]], Field(max_length=MAX_ROWS)]
+    score: Annotated[list[tuple[FiniteFloat]], Field(max_length=MAX_ROWS)]
+    bbox: Annotated[list[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]], Field(max_length=MAX_ROWS)]
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

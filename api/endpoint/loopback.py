@@ -9,6 +9,7 @@ from api.endpoint.contract import Serving
 from api.errors import EndpointUnavailable, NotReloaded
 
 LOADING_SECONDS = 120.0
+MAX_BYTES = 16 * 1024 * 1024  # of a description: a model may have many labels
 
 
 def answers(url: str, path: str) -> bool:
@@ -51,6 +52,6 @@ def _ask(url: str, method: str, path: str, seconds: float = 2.0) -> tuple[int, b
     try:
         connection.request(method, path)
         response = connection.getresponse()
-        return response.status, response.read(65536)
+        return response.status, response.read(MAX_BYTES)
     finally:
         connection.close()

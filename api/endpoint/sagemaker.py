@@ -38,6 +38,7 @@ from api.settings import Settings
 
 EMBEDDED = "embedded"
 MAX_ANSWER_BYTES = 1024 * 1024
+UNSAID = {"content-length", "content-encoding", "transfer-encoding"}
 BEFORE_SEND = "before-send.sagemaker-runtime.InvokeEndpoint"
 
 
@@ -73,7 +74,7 @@ class SageMakerEndpoint:
         SageMaker's is asked nothing.
         """
         breaker = self.breaker.state
-        alive = self.embedded_url is None or loopback.answers(self.embedded_url, loopback.about(self.name))
+        alive = self.embedded_url is None or self.serving() is not None
         return EndpointState(
             kind="embedded" if self.embedded_url else "sagemaker",
             name=self.name,
@@ -128,6 +129,10 @@ class SageMakerEndpoint:
             return answer["Body"].read(), answer.get("CustomAttributes", "") if self.embedded_url else ""
         except (aws.BotoCoreError, aws.ClientError) as error:
             _translate(error)
+        except DetectError:
+            raise
+        except Exception as error:  # botocore's parsers raise whatever an odd response makes them trip over
+            raise EndpointAnswerInvalid("The endpoint's response cannot be read.") from error
 
 
 def connect(settings: Settings) -> dict[str, SageMakerEndpoint]:
@@ -164,7 +169,8 @@ def _send(wire: Wire, request: Any, **_: object) -> AWSResponse:
     """What botocore calls instead of sending by itself."""
     signed = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
     reply = wire.send(request.method, request.url, signed, request.body)
-    headers = {name: value for name, value in reply.headers.items() if name.lower() != "content-length"}
+    # Nothing is decompressed: a few bytes may stand for a gigabyte.
+    headers = {name: value for name, value in reply.headers.items() if name.lower() not in UNSAID}
     raw = urllib3.HTTPResponse(io.BytesIO(reply.body), headers, reply.status, preload_content=False)
     return AWSResponse(request.url, reply.status, cast(Any, HeadersDict(headers)), raw)
 
@@ -221,5 +227,5 @@ def _parse(body: bytes) -> EndpointAnswer:
         if len(body) > MAX_ANSWER_BYTES:
             raise ValueError("too long")
         return EndpointAnswer.model_validate_json(body)
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, OverflowError) as error:
         raise EndpointAnswerInvalid("The endpoint's answer breaks the wire contract.") from error

@@ -107,7 +107,7 @@ class Wire:
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
         body = bytearray()
-        while len(body) <= self._most_bytes and (chunk := response.read(CHUNK)):
+        while len(body) <= self._most_bytes and (chunk := response.read(CHUNK, decode_content=False)):
             body += chunk
         if len(body) > self._most_bytes:
             response.close()

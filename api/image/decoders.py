@@ -24,10 +24,6 @@ GENEROSITY = 4  # times what images of its format and size take, that one may ta
 GRACE = 0.1  # seconds in which work may end by itself whose caller is gone
 
 
-class DecoderEnded(Exception):
-    """The process ended without an answer."""
-
-
 class Decoders:
     """Starts as many processes as work is asked for at once; an idle one is used again. Raises what decoding raises."""
 
@@ -78,23 +74,20 @@ class _Decoder:
         return cls(process, *await asyncio.open_unix_connection(sock=ours, limit=READ_AHEAD))
 
     async def do(self, frames: list[bytes], seconds: float) -> bytes:
-        """The answer to one request. Raises ImageError; the process is gone after that, if it had to be killed."""
+        """The answer to one request. Raises ImageError; the process is gone then, where it had to be killed."""
         answering = asyncio.ensure_future(self._ask(frames))
-        before = self._seconds()
         try:
-            await self._watch(answering, before + seconds)
+            await self._watch(answering, self._seconds() + seconds)
         except asyncio.CancelledError:
             await asyncio.wait({answering}, timeout=GRACE)
             raise
         finally:
-            if not answering.done() or answering.cancelled() or isinstance(answering.exception(), DecoderEnded):
+            if not answering.done():
                 self.kill()
                 answering.cancel()
-        try:
-            return answering.result()
-        except (asyncio.CancelledError, DecoderEnded) as error:
-            spent = f"took over {seconds:.1f} s" if answering.cancelled() else "made the decoder end"
-            raise UndecodableImage(f"Decoding the image {spent}.") from error
+        if answering.cancelled() or not answering.done():
+            raise UndecodableImage(f"Decoding the image took over {seconds:.1f} s.")
+        return answering.result()
 
     async def _watch(self, answering: "asyncio.Future[bytes]", until: float) -> None:
         """Return when the answer is there, or its time is over: the process's own, whatever else the machine does."""
@@ -109,9 +102,10 @@ class _Decoder:
             head = json.loads(await self._reader.readexactly(head_bytes))
             body = await self._reader.readexactly(body_bytes)
         except (asyncio.IncompleteReadError, OSError) as error:
-            if (self._process.poll() or 0) > 0:
+            self.kill()
+            if self._process.returncode > 0:
                 raise RuntimeError("The decoder process could not be started; its words above say why.") from error
-            raise DecoderEnded from error
+            raise UndecodableImage("Decoding the image made the decoder end.") from error
         if "error" in head:
             raise failure(head)
         return body

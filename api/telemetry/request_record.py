@@ -17,6 +17,7 @@ class RequestRecord:
     code: str | None = None
     detail: str | None = None
     cause: str | None = None
+    limit: str | None = None
     key: str | None = None
     model: str | None = None
     bytes_in: int | None = None

@@ -1,6 +1,8 @@
 """Who may send requests: an API key where keys are on, and rate limits."""
 
 import ipaddress
+from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -9,14 +11,15 @@ from api.admission.rate_limits import RateLimits, network_of
 from api.errors import Forbidden, Unauthenticated
 from api.telemetry.request_record import record_of
 
+BROWSERS_ALONE = ("origin", "sec-fetch-site")  # a page in this machine's browser may be anybody's
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 class Authentication:
     """Asked before a request's body is read."""
 
-    def __init__(self, keys: ApiKeys, rates: RateLimits) -> None:
-        self._keys, self._rates = keys, rates
+    def __init__(self, keys: ApiKeys, rates: RateLimits, origins: Collection[str] = ()) -> None:
+        self._keys, self._rates, self._origins = keys, rates, origins
 
     async def admit(self, request: Request, key: str | None = None) -> None:
         """Let a caller in, by a key that came otherwise where there is one.
@@ -26,6 +29,8 @@ class Authentication:
         await self._rates.count("address", network_of(_address(request)))
         if owner := self._owner(request, key=key):
             await self._rates.count("key", owner.name)
+        elif self._from_a_page_elsewhere(request):
+            raise Forbidden("Pages of other origins may not ask; DETECT_CORS_ORIGINS names those that may.")
 
     async def charge(self, request: Request, more: int) -> None:
         """Count what an admitted caller asks for beyond one image. Raises RateLimited."""
@@ -48,13 +53,26 @@ class Authentication:
         if owner := self._owner(request):
             if not owner.admin:
                 raise Forbidden("This API key is no admin key; `detect-gateway key NAME --admin` makes one.")
-        elif not _is_local(request) or "origin" in request.headers:  # a page in this machine's browser may be anybody's
+        elif not _is_local(request) or any(name in request.headers for name in BROWSERS_ALONE):
             raise Forbidden("Without API keys only this machine may, and no page in a browser.")
 
-    def overhear(self, request: Request) -> None:
-        """Let an operator read figures: with a key, or from this machine and not through a proxy on it."""
+    async def overhear(self, request: Request) -> None:
+        """Let an operator read metrics: with a key, or from this machine and not through a proxy on it.
+
+        Raises Unauthenticated, Forbidden, RateLimited.
+        """
         if not (_is_local(request) and not _given(request)):
+            await self._rates.count("address", network_of(_address(request)))
             self._owner(request, needed=True)
+
+    def _from_a_page_elsewhere(self, request: Request) -> bool:
+        """Whether a browser says that it asks for a page of another origin, and none that may."""
+        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+        if origin in self._origins:
+            return False
+        if site:
+            return site not in ("same-origin", "none")
+        return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
     def _owner(self, request: Request, needed: bool = False, key: str | None = None) -> Owner | None:
         if not self._keys and not needed:

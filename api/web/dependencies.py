@@ -53,7 +53,7 @@ async def _identified(request: Request) -> None:
 
 
 async def _overhearing(request: Request) -> None:
-    request.app.state.authentication.overhear(request)
+    await request.app.state.authentication.overhear(request)
 
 
 async def _administering(request: Request) -> None:

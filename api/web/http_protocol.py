@@ -1,29 +1,39 @@
-"""uvicorn's HTTP/1.1, and: heads come and answers go in time, junk gets a problem, a stop cuts nobody off."""
+"""uvicorn's HTTP/1.1, and: heads are bounded and come in time, answers are taken in time, a stop cuts nobody off."""
 
 import asyncio
 import json
+from contextlib import suppress
+from ipaddress import IPv6Address
 
-import h11
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import MalformedUpload
 from api.web.problems import problem
 
 HEAD_SECONDS = 10.0
+MAX_HEAD_BYTES = 64 * 1024
 ANSWER_SECONDS = 60.0
 LINGER_SECONDS = 1
+PROBE_SECONDS = 0.05
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n"
+)
 
 
-class HttpProtocol(H11Protocol):
+class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
     _waiting: asyncio.TimerHandle | None = None
     _sending: asyncio.TimerHandle | None = None
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Wait for a request's head, not for ever."""
         super().connection_made(transport)
+        self.client = self.client and (_unmapped(self.client[0]), self.client[1])
         transport.set_write_buffer_limits(high=0)  # so that writing is paused while anything is left to send
         self._wait_for_head()
 
@@ -52,12 +62,29 @@ class HttpProtocol(H11Protocol):
             self._stop_sending()
 
     def data_received(self, data: bytes) -> None:
-        """A head that has begun has its time too."""
+        """A head that has begun has its time, and its size, too."""
         super().data_received(data)
         if self._answering():
             self._stop_waiting()
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("too large")
         elif self._waiting is None:
             self._wait_for_head()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        """A client that sends no more may still want its answer; whether it is gone, only a write tells."""
+        if not self._answering() or self.scope["http_version"] != "1.1":
+            return False
+        for seconds in (0, PROBE_SECONDS):
+            self.loop.call_later(seconds, self._probe)
+        return True
+
+    def _probe(self) -> None:
+        if self._answering() and not self.cycle.response_started and not self.transport.is_closing():
+            self.transport.write(CONTINUE)
 
     def shutdown(self) -> None:
         """A request may be on its way on an idle connection: linger, so that it is answered before the end."""
@@ -71,14 +98,8 @@ class HttpProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP gets a problem too."""
-        body = json.dumps(problem(MalformedUpload("This is no HTTP request that we understand."), "", "")).encode()
-        headers = [
-            ("Content-Type", "application/problem+json"),
-            ("Content-Length", str(len(body))),
-            ("Connection", "close"),
-        ]
-        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        body = json.dumps(problem(MalformedUpload("This is not a valid HTTP request."), "", "")).encode()
+        self.transport.write(BAD_REQUEST % len(body) + body)
         self.transport.close()
 
     def _answering(self) -> bool:
@@ -100,3 +121,10 @@ class HttpProtocol(H11Protocol):
         if self._sending:
             self._sending.cancel()
             self._sending = None
+
+
+def _unmapped(address: str) -> str:
+    """An IPv4 client's own address, where a socket for IPv6 took it in (RFC 4291, 2.5.5.2)."""
+    with suppress(ValueError):
+        return str(IPv6Address(address).ipv4_mapped or address)
+    return address

@@ -40,7 +40,7 @@ def problem_response(request: Request, error: DetectError) -> JSONResponse:
 def note(request: Request, error: DetectError) -> None:
     """Write into the request's record what went wrong; a bug of ours is logged with its traceback."""
     record = record_of(request.scope)
-    record.code, record.detail = error.code, error.detail
+    record.code, record.detail, record.limit = error.code, error.detail, error.members.get("limit")
     if error.__cause__:
         record.cause = _cause(error.__cause__)
     if isinstance(error, Internal):

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 
 from tests.conftest import ROOT
 from tests.seed_endpoint import SeedEndpoint
@@ -45,9 +46,11 @@ class Served:
         self.process.communicate(timeout=20)
 
 
-def children(pid: int) -> list[int]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in listed.stdout.split()]
+def children(pid: int | None = None) -> list[int]:
+    """The processes that this one (None: our own) has started."""
+    with suppress(psutil.NoSuchProcess):
+        return [child.pid for child in psutil.Process(pid).children()]
+    return []
 
 
 def command_line(pid: int) -> bytes:

@@ -44,6 +44,8 @@ class AccessLog:
         code = record.code or ("ok" if 0 < response.status < 400 else "none")
         self.metrics.requests.labels(route, method, code).inc()
         self.metrics.seconds.labels(route).observe(seconds)
+        if record.limit:
+            self.metrics.rejected.labels(record.limit).inc()
         fields = {
             "request_id": record.request_id,
             "method": scope["method"],

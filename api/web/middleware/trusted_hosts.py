@@ -1,0 +1,37 @@
+"""ASGI middleware: a request is for this gateway by a name that is its own, and by whom it seems to be."""
+
+import ipaddress
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.errors import UnknownHost
+from api.web.problems import problem_response
+
+
+class TrustedHosts:
+    """Refuses host names that a page elsewhere may have led here (DNS rebinding); None lets any pass."""
+
+    def __init__(self, app: ASGIApp, names: frozenset[str] | None) -> None:
+        self.app, self.names = app, names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self.names is None or self._known(Headers(scope=scope).get("host", "")):
+            return await self.app(scope, receive, send)
+        error = UnknownHost("Requests for this host name are refused; DETECT_HOSTS names those that are not.")
+        return await problem_response(Request(scope), error)(scope, receive, send)
+
+    def _known(self, host: str) -> bool:
+        """A name without a dot, and an address, cannot be somebody else's."""
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        name = name.strip("[]").rstrip(".").lower()
+        return name in (self.names or ()) or ("." not in name and ":" not in name) or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
