@@ -69,8 +69,8 @@ LABEL org.opencontainers.image.title="Detect Gateway's endpoint" \
       org.opencontainers.image.version=$VERSION
 COPY --from=endpoint-builder /opt/venv /opt/venv
 COPY --from=endpoint-builder /opt/inference /opt/inference
-WORKDIR /opt/inference
-RUN ["python3", "-c", "import inference, onnx_engine, server"]
+WORKDIR /opt
+RUN ["python3", "-c", "import inference.server.process, codec, image, onnx_engine"]
 ENV PYTHONDONTWRITEBYTECODE=1 SAGEMAKER_BIND_TO_PORT=8080
 USER $RUN_AS
 EXPOSE 8080
@@ -78,5 +78,5 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-c",
     server = http.client.HTTPConnection('127.0.0.1', int(os.environ['SAGEMAKER_BIND_TO_PORT']), timeout=2); \
     server.request('GET', '/ping'); \
     exit(server.getresponse().status != 200)"]
-ENTRYPOINT ["python3", "server.py", "--host", "0.0.0.0"]
+ENTRYPOINT ["python3", "-m", "inference.server", "--host", "0.0.0.0"]
 CMD ["serve"]

@@ -1,4 +1,4 @@
-"""The promise of the whole line: the gateway answers what stock GluonCV finds in the picture that the model sees."""
+"""The promise of the whole line: the gateway answers what stock GluonCV finds in the image that the model sees."""
 
 import base64
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from PIL import Image
 
 from api.endpoint.embedded_process import embedded_endpoint
 from tests.api.gateway import gateway
-from tests.inference.running import BUNDLED
-from tests.inference.test_parity import SIZE, stock
+from tests.inference.same_boxes import SIZE, stock
+from tests.model_dirs import BUNDLED
 from tests.pictures import HOPPER, stored
 from tests.seed_endpoint import SeedEndpoint, reply
 
@@ -46,9 +46,9 @@ def stock_gluoncv(
         yield client
 
 
-def found(client: httpx2.Client, picture: bytes, least: float) -> Any:
+def found(client: httpx2.Client, image: bytes, least: float) -> Any:
     query = {"min_score": least}
-    return client.post("/detect", files={"image": picture}, params=query).raise_for_status().json()
+    return client.post("/detect", files={"image": image}, params=query).raise_for_status().json()
 
 
 def same(one: dict[str, Any], other: dict[str, Any], score: float, pixels: float) -> bool:
@@ -73,13 +73,13 @@ def test_local_mode_and_a_seed_endpoint_on_stock_gluoncv_give_the_same_boxes(
     assert_same(ours, found(stock_gluoncv, HOPPER.read_bytes(), 0.05), least=0.05, score=1e-3, pixels=1)
 
 
-def test_the_picture_of_the_original_post_gives_stock_gluoncvs_boxes(
+def test_the_image_of_the_original_post_gives_stock_gluoncvs_boxes(
     local: httpx2.Client, stock_gluoncv: httpx2.Client, shared: Path
 ) -> None:
-    picture = (shared / "pictures" / "seed" / "messi.jpg").read_bytes()
-    ours = found(local, picture, 0.05)
+    image = (shared / "pictures" / "seed" / "messi.jpg").read_bytes()
+    ours = found(local, image, 0.05)
     assert (ours["image"]["width"], ours["image"]["height"]) == (770, 433)
-    assert_same(ours, found(stock_gluoncv, picture, 0.05), least=0.05, score=1e-3, pixels=1)
+    assert_same(ours, found(stock_gluoncv, image, 0.05), least=0.05, score=1e-3, pixels=1)
 
 
 @pytest.mark.parametrize(("shape", "least"), [("Portrait", 0.3), ("Landscape", 0.5)])
@@ -88,23 +88,23 @@ def test_the_eight_orientations_of_one_photograph_give_the_same_boxes(
 ) -> None:
     """In the landscape the model finds nobody so surely: no orientation may show somebody either."""
     folder = shared / "pictures" / "orientation"
-    pictures = [(folder / f"{shape}_{orientation}.jpg").read_bytes() for orientation in range(1, 9)]
-    upright = assert_same_in_all(local, pictures, least)
+    images = [(folder / f"{shape}_{orientation}.jpg").read_bytes() for orientation in range(1, 9)]
+    upright = assert_same_in_all(local, images, least)
     assert shape == "Landscape" or upright["detections"][0]["score"] > 0.95
 
 
 def test_our_photograph_held_in_each_of_the_eight_ways_gives_the_same_boxes(local: httpx2.Client) -> None:
-    pictures = [stored(Image.open(HOPPER), orientation, quality=95) for orientation in range(1, 9)]
-    assert assert_same_in_all(local, pictures, least=0.9)["detections"][0]["score"] > 0.95
+    images = [stored(Image.open(HOPPER), orientation, quality=95) for orientation in range(1, 9)]
+    assert assert_same_in_all(local, images, least=0.9)["detections"][0]["score"] > 0.95
 
 
-def assert_same_in_all(client: httpx2.Client, pictures: list[bytes], least: float) -> Any:
+def assert_same_in_all(client: httpx2.Client, images: list[bytes], least: float) -> Any:
     """Compare all with the first, whose answer it returns, within 3 pixels of the canvas.
 
     They were compressed one by one, so their pixels differ, and near its limit the model wavers with that: `least` is
     the score from which on it must not.
     """
-    upright, *turned = (found(client, picture, 0.05) for picture in pictures)
+    upright, *turned = (found(client, image, 0.05) for image in images)
     pixels = 3 * max(upright["image"]["width"], upright["image"]["height"]) / SIZE
     for answer in turned:
         assert_same(upright, answer, least=least, score=0.05, pixels=pixels)

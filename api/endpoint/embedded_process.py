@@ -1,4 +1,4 @@
-"""The embedded endpoint: starts inference/server.py on loopback as a child process, watches it, starts it again."""
+"""The embedded endpoint: starts inference.server on loopback as a child process, watches it, starts it again."""
 
 import logging
 import os
@@ -17,7 +17,6 @@ from api.settings import INFERENCE, Settings
 
 log = logging.getLogger(__name__)
 
-SERVER = INFERENCE / "server.py"
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 
@@ -27,7 +26,7 @@ def embedded_endpoint(model_dirs: Mapping[str, Path]) -> Iterator["EmbeddedProce
 
     A child that dies is started again on the same port; one that cannot even start raises EndpointUnavailable.
     """
-    if not SERVER.is_file():
+    if not (INFERENCE / "server").is_dir():
         raise EndpointUnavailable("No detector is installed here to embed: set DETECT_ENDPOINT_NAME.")
     child = EmbeddedProcess(model_dirs)
     child.start()
@@ -86,7 +85,7 @@ class EmbeddedProcess:
 
     def _spawn(self) -> None:
         """Start the server and wait until it listens; its standard input tells it that we are gone."""
-        command = [sys.executable, str(SERVER), "--host", "127.0.0.1", "--port", str(self._port), "--stop-with-parent"]
+        command = [sys.executable, "-P", "-m", "inference.server", "--port", str(self._port), "--stop-with-parent"]
         self._process = subprocess.Popen(
             [*command, *(part for served in self._served for part in ("--model-dir", served))],
             stdin=subprocess.PIPE,

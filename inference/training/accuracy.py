@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from dataset import Boxes
+from inference.evaluation import average_precision, evaluate
 
 # COCO's classes of size are in pixels of its pictures, and most of those are so large.
 WIDTH, HEIGHT = 640, 480
@@ -26,35 +23,27 @@ def accuracy(found: list[NDArray[np.float32]], truth: list[Boxes], classes: list
     """
     if not any(map(len, found)):
         return {"AP": 0.0, "AP50": 0.0}
-    measured = evaluated(found, truth, classes)
-    precision = measured.eval["precision"]  # IoU, recall, class, size, most detections
-    out = {"AP": mean(precision[:, :, :, 0, -1]), "AP50": mean(precision[0, :, :, 0, -1])}
-    out["AP75"] = mean(precision[5, :, :, 0, -1])
+    measured = evaluate(
+        as_dataset(truth, classes), [row for number, rows in enumerate(found) for row in as_results(number, rows)]
+    )
+    out = {"AP": average_precision(measured), "AP50": average_precision(measured, 0)}
+    out["AP75"] = average_precision(measured, 5)
     for number, size in enumerate(AREAS, 1):
-        out[f"AP_{size}"] = mean(precision[:, :, :, number, -1])
-        out[f"AP50_{size}"] = mean(precision[0, :, :, number, -1])
+        out[f"AP_{size}"] = average_precision(measured, size=number)
+        out[f"AP50_{size}"] = average_precision(measured, 0, number)
         out[f"boxes_{size}"] = counted(measured, number)
-    return out | best_score(precision[0, :, :, 0, -1], measured.eval["scores"][0, :, :, 0, -1])
+    return out | best_score(*(measured.eval[name][0, :, :, 0, -1] for name in ("precision", "scores")))
 
 
-def evaluated(found: list[NDArray[np.float32]], truth: list[Boxes], classes: list[str]) -> Any:
-    """Run COCO's evaluation; what it prints is dropped."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        labels = COCO()
-        labels.dataset = {
-            "info": {},
-            "images": [{"id": number} for number in range(len(truth))],
-            "categories": [{"id": number, "name": name} for number, name in enumerate(classes)],
-            "annotations": [row for number, boxes in enumerate(truth) for row in as_annotations(number, boxes)],
-        }
-        for number, each in enumerate(labels.dataset["annotations"], 1):
-            each["id"] = number  # COCO takes 0 for "matched nothing"
-        labels.createIndex()
-        answers = labels.loadRes([row for number, rows in enumerate(found) for row in as_results(number, rows)])
-        measured = COCOeval(labels, answers, "bbox")
-        measured.evaluate()
-        measured.accumulate()
-    return measured
+def as_dataset(truth: list[Boxes], classes: list[str]) -> dict[str, Any]:
+    """Labels of all pictures, as COCO writes them."""
+    annotations = [row for number, boxes in enumerate(truth) for row in as_annotations(number, boxes)]
+    return {
+        "info": {},
+        "images": [{"id": number} for number in range(len(truth))],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(classes)],
+        "annotations": [{"id": number, **row} for number, row in enumerate(annotations, 1)],  # 0: "matched nothing"
+    }
 
 
 def as_annotations(picture: int, boxes: Boxes) -> list[dict[str, Any]]:
@@ -78,12 +67,6 @@ def box_and_area(row: NDArray[np.float32]) -> dict[str, Any]:
     x, y = float(row[0]) * WIDTH, float(row[1]) * HEIGHT
     width, height = float(row[2]) * WIDTH - x, float(row[3]) * HEIGHT - y
     return {"bbox": [x, y, width, height], "area": width * height}
-
-
-def mean(precision: NDArray[np.float64]) -> float:
-    """Return the mean over what there is; COCO writes −1 where a class or size does not occur."""
-    known = precision[precision > -1]
-    return float(known.mean()) if len(known) else -1.0
 
 
 def counted(measured: Any, size: int) -> int:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dataset import Boxes, LabelledPictures, Pixels
+from manifest import DEFAULTS
 
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of RGB in shares of 255, as GluonCV normalises
-STD = np.array([0.229, 0.224, 0.225], np.float32)
+MEAN, STD = (np.array(values, np.float32) for values in (DEFAULTS.mean, DEFAULTS.std))  # of RGB in shares of 255
 GREY = tuple(int(value) for value in MEAN * 255)
 MOSAIC, CROP, EMPTY, EXPAND = 0.2, 0.4, 0.2, 0.3  # how often; all but the first are of what is no mosaic
 SMALLEST = 14  # pixels that a box must be high to be told of

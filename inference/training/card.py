@@ -1,6 +1,6 @@
 """Writes the card of a model directory, README.md, from what was measured, and the model's `min_score` into model.json.
 
-python inference/training/card.py MODEL-DIR --figures figures.json --run RUN --about about.md
+scripts/train card MODEL-DIR --figures figures.json --run RUN --about about.md
 
 figures.json is evaluate.py's, RUN the folder that train.py wrote, about.md what no measurement tells: what the pictures
 are and by whom, what the model must not be used for. It goes into the card as it is.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import AREAS
+from manifest import read_model_json
 from training_errors import run
 
 CARD = """\
@@ -47,9 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     figures = json.loads(options.figures.read_text())
     log = [json.loads(line) for line in (options.run / "log.jsonl").read_text().splitlines()]
-    described = options.model / "model.json"
-    model = json.loads(described.read_text()) | {"min_score": round(figures["min_score"], 2)}
-    described.write_text(json.dumps(model, indent=2) + "\n")
+    model = read_model_json(str(options.model)) | {"min_score": round(figures["min_score"], 2)}
+    (options.model / "model.json").write_text(json.dumps(model, indent=2) + "\n")
     (options.model / "README.md").write_text(card(model, figures, log[-1], options.about.read_text()))
     return 0
 

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import nms
 from anchors import anchors, decode
 from augment import MEAN, STD
 from dataset import Pixels
 from networks import SSD
 
 Found = NDArray[np.float32]  # (k, 6): x_min, y_min, x_max, y_max in shares of the picture, score, class
-LEAST, CANDIDATES, MOST, OVERLAP = 0.01, 400, 100, 0.45  # GluonCV's, LEAST and OVERLAP as its post-processing
 
 
 def detections(net: SSD, pictures: Pixels, size: int, device: str, batch: int = 32) -> list[Found]:
@@ -38,25 +38,7 @@ def normalised(pictures: Pixels, size: int, device: str) -> torch.Tensor:
 
 
 def one_picture(boxes: Found, scores: Found) -> Found:
-    """Anchors' boxes (N, 4) and scores (N, classes) → at most MOST detections, without doubles within a class."""
-    kept = []
-    for number in range(scores.shape[1]):
-        best = np.argsort(-scores[:, number])[:CANDIDATES]
-        best = best[scores[best, number] > LEAST]
-        chosen = best[without_doubles(boxes[best])]
-        kept.append(np.column_stack([boxes[chosen], scores[chosen, number], np.full(len(chosen), number)]))
-    rows = np.concatenate(kept).astype(np.float32)
-    return rows[np.argsort(-rows[:, 4])][:MOST]
-
-
-def without_doubles(boxes: Found) -> list[int]:
-    """Return the numbers of the boxes (n, 4), best first, that no better one overlaps by OVERLAP."""
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    left, chosen = np.arange(len(boxes)), []
-    while len(left):
-        first, left = left[0], left[1:]
-        chosen.append(int(first))
-        low, high = np.maximum(boxes[first, :2], boxes[left, :2]), np.minimum(boxes[first, 2:], boxes[left, 2:])
-        common = np.prod((high - low).clip(0), axis=1)
-        left = left[common <= OVERLAP * (areas[first] + areas[left] - common)]
-    return chosen
+    """Anchors' boxes (N, 4) and scores (N, classes) → what the endpoint would answer of them."""
+    found = nms.detections(scores, boxes, ())
+    rows: Found = np.hstack([found.boxes, found.scores, found.ids])
+    return rows[rows[:, 5] >= 0]

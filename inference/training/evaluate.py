@@ -1,7 +1,7 @@
 """Measures a detector on a prepared set and writes the figures as JSON.
 
-python inference/training/evaluate.py --test SET --checkpoint RUN/last.pt --out figures.json
-python inference/training/evaluate.py --test SET --url http://127.0.0.1:8000 --out figures.json
+scripts/train evaluate --test SET --checkpoint RUN/last.pt --out figures.json
+scripts/train evaluate --test SET --url http://127.0.0.1:8000 --out figures.json
 
 With --url it is the gateway that is measured, `/detect` with all behind it, and the time that the model took there.
 """

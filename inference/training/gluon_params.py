@@ -1,6 +1,6 @@
 """Writes a checkpoint as the `.params` that GluonCV's `load_parameters` takes, and reads such a file. Needs no MXNet.
 
-python inference/training/gluon_params.py RUN/last.pt person.params
+scripts/train gluon_params RUN/last.pt person.params
 
 The names are those that `save_parameters` gives to the networks of the zoo, the anchors among them; the layout is
 MXNet 1.x's list of arrays, little-endian: a magic number, the arrays, their names.

@@ -1,7 +1,7 @@
 """Makes a set to train on or to measure with, from COCO's format or from shards.
 
-python inference/training/prepare.py coco --labels instances.json --pictures DIR --classes person --out SET
-python inference/training/prepare.py shards --labels labels.json --pictures 'pictures-*.tar' --classes person --out SET
+scripts/train prepare coco --labels instances.json --pictures DIR --classes person --out SET
+scripts/train prepare shards --labels labels.json --pictures 'pictures-*.tar' --classes person --out SET
 
 COCO's format is a JSON with images, annotations and categories beside a folder of pictures; crowds are looked away
 from. Shards are tar files of pictures with one JSON: per picture's name, rows of x_min, y_min, x_max, y_max in shares

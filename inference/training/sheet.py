@@ -1,6 +1,6 @@
 """Draws a sheet of a detector's best and worst pictures: what was to be found in green, what it found in orange.
 
-python inference/training/sheet.py --test SET --checkpoint RUN/last.pt --min-score 0.4 --out sheet.jpg
+scripts/train sheet --test SET --checkpoint RUN/last.pt --min-score 0.4 --out sheet.jpg
 
 The upper half shows the pictures with the most right boxes and fewest wrong ones, the lower half the other end.
 """

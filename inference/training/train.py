@@ -1,8 +1,8 @@
 """Trains a detector from random weights, or from given ones, on a GPU or a CPU; stopped, it goes on where it was.
 
-python inference/training/train.py --data SET --test TEST --out RUN --pictures 3e6
-python inference/training/train.py … --weights person.params      starts from weights that were trained before
-python inference/training/train.py … --resume      goes on from RUN/last.pt, with the same schedule
+scripts/train train --data SET --test TEST --out RUN --pictures 3e6
+scripts/train train … --weights person.params      starts from weights that were trained before
+scripts/train train … --resume      goes on from RUN/last.pt, with the same schedule
 
 SET and TEST are folders that prepare.py wrote. RUN gets last.pt (weights, averaged weights, optimiser), log.jsonl with
 a row every few minutes, and curves.png. Ctrl-C, or SIGTERM, saves and ends.

@@ -24,7 +24,8 @@ import psutil
 from tests.bench.models import SIZE, model_dirs
 from tests.bench.tables import Measure, Promises, arguments, show, table
 from tests.conformance.stack import Stack, serve, unpack, wait_for_an_answer
-from tests.inference.running import Running, drawn_picture, encoded, request_of, start_server
+from tests.inference.example_requests import drawn_image, encoded, request_of
+from tests.inference.server_process import ServerProcess, start_server
 
 JSON = {"content-type": "application/json"}
 TABLES = ("original", "throughput", "memory", "start")
@@ -53,7 +54,7 @@ def measures_of(chosen: Namespace, folder: Path) -> dict[str, Measure]:
 
 def posted(width: int, height: int, short: int) -> str:
     """A request as a camera's image makes one."""
-    return request_of(encoded(drawn_picture(1, width, height), "JPEG", quality=90), short)
+    return request_of(encoded(drawn_image(1, width, height), "JPEG", quality=90), short)
 
 
 def original(models: dict[str, Path], folder: Path, rounds: int) -> tuple[str, Promises]:
@@ -82,7 +83,7 @@ def original(models: dict[str, Path], folder: Path, rounds: int) -> tuple[str, P
     return table(["served by", "ms", "times as fast as stack A"], rows), promises
 
 
-def milliseconds(running: Running, request: str, times: int) -> list[float]:
+def milliseconds(running: ServerProcess, request: str, times: int) -> list[float]:
     """How long each of some requests takes, one after the other on one connection."""
     taken = []
     with httpx2.Client(base_url=running.url, headers=JSON, timeout=60) as client:
@@ -123,7 +124,7 @@ def cores(count: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-def rate(running: Running, request: str, clients: int, seconds: float) -> float:
+def rate(running: ServerProcess, request: str, clients: int, seconds: float) -> float:
     """Requests answered a second to so many clients at once."""
     milliseconds(running, request, 20)
     answered = [0] * clients
@@ -176,7 +177,7 @@ def start(models: dict[str, Path], folder: Path, times: int) -> tuple[str, Promi
 
 
 @contextmanager
-def serving(folder: Path, model_dir: Path, *options: str) -> Iterator[Running]:
+def serving(folder: Path, model_dir: Path, *options: str) -> Iterator[ServerProcess]:
     """Our server on a model directory, ready."""
     with start_server(folder, "--model-dir", str(model_dir), *options) as running:
         running.wait_until_ready()

@@ -18,10 +18,11 @@ from pathlib import Path
 import onnx
 from onnx import shape_inference
 
-from tests.bench.models import SIZE, model_dirs, mxnet
+from tests.bench.models import MXNET_PYTHON, SIZE, model_dirs, mxnet
 from tests.bench.race import ROUNDS, Subject, race
 from tests.bench.tables import Measure, Promises, arguments, show, table
-from tests.inference.running import BUNDLED, INFERENCE, MXNET_PYTHON, drawn_picture, encoded, request_of
+from tests.inference.example_requests import drawn_image, encoded, request_of
+from tests.model_dirs import BUNDLED
 
 MATRIX = 2048  # rows and columns of the product, as subject.py makes it
 TABLES = ("hooks", "engines", "parity", "precision")
@@ -43,7 +44,7 @@ def main() -> int:
 def measures_of(chosen: Namespace, folder: Path) -> dict[str, Measure]:
     """What there is to measure; precision only with images."""
     models, request = model_dirs(), folder / "request.json"
-    request.write_text(request_of(encoded(drawn_picture(1, SIZE, SIZE), "JPEG", quality=95, subsampling=0), SIZE))
+    request.write_text(request_of(encoded(drawn_image(1, SIZE, SIZE), "JPEG", quality=95, subsampling=0), SIZE))
     rounds = 1 if chosen.quick else ROUNDS
     measures: dict[str, Measure] = {
         "hooks": lambda: hooks(models, request, rounds),
@@ -121,7 +122,7 @@ def precision(annotations: Path, calibration: Path, folder: Path) -> tuple[str, 
     about = json.loads((BUNDLED / "model.json").read_text())
     weights = (about["network"], "--params", next(BUNDLED.glob("*.params")), "--labels", *about["labels"])
     options = ("--input-size", str(about["input_size"]), "--calibration", calibration, "--coco", annotations)
-    report = mxnet(INFERENCE / "export.py", *weights, *options, "--out", folder / "bundled")
+    report = mxnet("-m", "inference.export", *weights, *options, "--out", folder / "bundled")
     found = {name: float(values[2]) for name, values in cells(report).items()}
     lost = {name: found["MXNet"] - found[name] for name in ("model.onnx", "model.int8.onnx")}
     return report, {

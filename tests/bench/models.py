@@ -9,11 +9,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.inference.running import INFERENCE, MXNET_PYTHON, drawn_picture, encoded
+from tests.conftest import ROOT
+from tests.inference.example_requests import drawn_image, encoded
 
 NETWORK, SIZE = "ssd_512_mobilenet1.0_custom", 512
 CALIBRATION = 16  # drawn images, which is enough where nobody looks at what is found
-RANDOM_WEIGHTS = Path(__file__).parents[1] / "inference" / "random_weights.py"
+MXNET_PYTHON = ROOT / ".venv-mxnet" / "bin" / "python"
+RANDOM_WEIGHTS = ROOT / "tests" / "inference" / "random_weights.py"
 FILES = {
     "mxnet": ("model-symbol.json", "model-0000.params"),
     "fp32": ("model.onnx",),
@@ -33,7 +35,7 @@ def model_dirs() -> dict[str, Path]:
 
 def makers() -> str:
     """A digest of the code that makes the models, so that those of older code are not measured."""
-    files = [INFERENCE / f"{name}.py" for name in ("convert", "export", "onnx_graph", "quantize")]
+    files = sorted((ROOT / "inference" / "export").glob("*.py"))
     return hashlib.sha1(b"".join(file.read_bytes() for file in [*files, RANDOM_WEIGHTS])).hexdigest()[:8]
 
 
@@ -42,11 +44,10 @@ def make(home: Path) -> None:
     images, whole = home / "images", home / "whole"
     images.mkdir(parents=True)
     for seed in range(CALIBRATION):
-        (images / f"{seed}.png").write_bytes(encoded(drawn_picture(seed, SIZE, SIZE)))
+        (images / f"{seed}.png").write_bytes(encoded(drawn_image(seed, SIZE, SIZE)))
     mxnet(RANDOM_WEIGHTS, NETWORK, home / "random.params", "person")
-    report = mxnet(
-        INFERENCE / "export.py", NETWORK, "--params", home / "random.params", "--out", whole, "--calibration", images
-    )
+    weights = (NETWORK, "--params", home / "random.params")
+    report = mxnet("-m", "inference.export", *weights, "--out", whole, "--calibration", images)
     for engine, files in FILES.items():
         (home / engine).mkdir()
         for file in ("model.json", *files):
@@ -54,7 +55,9 @@ def make(home: Path) -> None:
     (home / "parity.md").write_text(report)
 
 
-def mxnet(script: Path, *arguments: str | Path) -> str:
-    """Run a script where MXNet is, and return what it prints."""
-    command = [MXNET_PYTHON, "-W", "ignore", script, *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+def mxnet(*arguments: str | Path) -> str:
+    """Run a script, or with -m a module, where MXNet is, and return what it prints."""
+    command = [MXNET_PYTHON, "-W", "ignore", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ).stdout

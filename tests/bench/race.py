@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.inference.running import INFERENCE
+from inference import HOOKS
 
 ROUNDS, TIMES = 7, 12
 
@@ -36,7 +36,7 @@ def race(subjects: dict[str, Subject], request: Path, rounds: int = ROUNDS) -> d
 def start(subject: Subject, request: Path) -> "subprocess.Popen[str]":
     """Start the process that does the thing; it ends with its standard input."""
     script = Path(__file__).with_name("subject.py")
-    paths = [str(path) for path in (INFERENCE, subject.model_dir, request)]
+    paths = [str(path) for path in (HOOKS, subject.model_dir, request)]
     command = [str(subject.python), "-W", "ignore", str(script), subject.kind, *paths]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -3,6 +3,7 @@
 For each line on standard input, a number, it does the thing so often and writes the milliseconds of each as JSON.
 """
 
+import importlib
 import json
 import sys
 import time
@@ -14,6 +15,7 @@ import numpy as np
 
 kind, code, model_dir, request = sys.argv[1:]
 sys.path.insert(0, code)
+inference = importlib.import_module("inference")  # the hooks, whose folder `code` is
 
 MATRIX = 2048  # rows and columns, as engine.py counts them
 Thing = Callable[[], Any]
@@ -21,8 +23,6 @@ Thing = Callable[[], Any]
 
 def hooks() -> Thing:
     """Request body → response body, through the four hooks."""
-    import inference
-
     model, body = inference.model_fn(model_dir), Path(request).read_bytes()
 
     def answer() -> Any:
@@ -34,15 +34,11 @@ def hooks() -> Thing:
 
 def canvas() -> Any:
     """The request's image, as the network gets it."""
-    import inference
-
     return inference.input_fn(Path(request).read_bytes(), "application/json")
 
 
 def openvino() -> Thing:
     """The network alone, as the endpoint runs it."""
-    import inference
-
     model, image = inference.model_fn(model_dir), canvas()
     return lambda: model.candidates(image)
 
@@ -60,7 +56,7 @@ def onnxruntime() -> Thing:
     file = next(Path(model_dir).glob("*.onnx"))
     session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     image = canvas()[None]
-    return lambda: session.run(None, {"image": image})
+    return lambda: session.run(None, {session.get_inputs()[0].name: image})
 
 
 def matmul() -> Thing:

@@ -9,7 +9,12 @@ from typing import NamedTuple
 import pytest
 
 from tests.conformance.stack import Stack, artifact, serve, wait_for_an_answer
-from tests.inference.running import BUNDLED, MXNET_PYTHON, Running, drawn_picture, encoded, request_of, start_server
+from tests.conftest import ROOT
+from tests.inference.example_requests import drawn_image, encoded, request_of
+from tests.inference.server_process import ServerProcess, start_server
+from tests.model_dirs import BUNDLED
+
+MXNET_PYTHON = ROOT / ".venv-mxnet" / "bin" / "python"
 
 
 class Served(NamedTuple):
@@ -17,7 +22,7 @@ class Served(NamedTuple):
 
     stack: Stack
     base: Path
-    running: Running
+    running: ServerProcess
 
 
 def stack_named(name: str) -> Stack:
@@ -51,7 +56,7 @@ def stack_c() -> Stack:
 
 
 @pytest.fixture(scope="session")
-def onnx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def onnx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Our own server with the same detector."""
     with start_server(tmp_path_factory.mktemp("onnx"), "--model-dir", str(BUNDLED)) as running:
         running.wait_until_ready()
@@ -59,7 +64,7 @@ def onnx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def good() -> str:
-    return request_of(encoded(drawn_picture(1)), 300)
+    return request_of(encoded(drawn_image(1)), 300)
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ def model_fn(model_dir: str) -> Any:
 
 def input_fn(request_body: bytes, content_type: str) -> Any:
     request = json.loads(request_body)
-    picture = mx.image.imdecode(base64.b64decode(request["image"]))
-    return transform_test(picture, short=request.get("short", 224))[0]
+    image = mx.image.imdecode(base64.b64decode(request["image"]))
+    return transform_test(image, short=request.get("short", 224))[0]
 
 
 def predict_fn(data: Any, model: Any) -> Any:

@@ -16,7 +16,8 @@ import httpx2
 
 from deploy.artifact import pack
 from deploy.targets import TARGETS
-from tests.inference.running import BUNDLED, Running
+from tests.inference.server_process import ServerProcess
+from tests.model_dirs import BUNDLED
 
 HERE = Path(__file__).parent
 
@@ -61,7 +62,7 @@ def original(base: Path) -> Path:
 
 
 @contextmanager
-def serve(stack: Stack, base: Path) -> Iterator[Running]:
+def serve(stack: Stack, base: Path) -> Iterator[ServerProcess]:
     """Run the stack's `serve` on BASE/model; afterwards end all that it has started."""
     work = base / f"work-{time.monotonic_ns()}"  # the toolkit leaves files in the working folder
     (work / "temp").mkdir(parents=True)
@@ -77,7 +78,7 @@ def serve(stack: Stack, base: Path) -> Iterator[Running]:
             start_new_session=True,
         )
     try:
-        yield Running(f"http://127.0.0.1:{port}", process, log)
+        yield ServerProcess(f"http://127.0.0.1:{port}", process, log)
     finally:
         end(process)
 
@@ -111,7 +112,7 @@ def free_port() -> int:
     raise AssertionError("no port is free")
 
 
-def wait_for_an_answer(running: Running, request: str) -> None:
+def wait_for_an_answer(running: ServerProcess, request: str) -> None:
     """Ask until a request is answered.
 
     /ping says 200 long before the model is loaded, and on a slow machine the oldest `serve` ends before its server.

@@ -10,14 +10,16 @@ import pytest
 from tests.conformance.conftest import Served
 from tests.conformance.stack import end, serve, wait_for_an_answer
 from tests.inference.bad_requests import Bad, bad_requests
-from tests.inference.running import Running
-from tests.inference.test_parity import assert_same_boxes
+from tests.inference.same_boxes import assert_same_boxes
+from tests.inference.server_process import ServerProcess
 
 CASES = bad_requests()
 TOOLKITS_OWN = {"invalid UTF-8"}  # it decodes what is called JSON before a hook sees it, and fails in one line
 
 
-def test_a_good_picture_gives_the_boxes_of_the_onnx_engine(served: Served, onnx: Running, good_request: str) -> None:
+def test_a_good_image_gives_the_boxes_of_the_onnx_engine(
+    served: Served, onnx: ServerProcess, good_request: str
+) -> None:
     theirs, ours = served.running.post(good_request), onnx.post(good_request)
     assert theirs.headers["content-type"] == "application/json"
     assert_same_boxes(ours.json(), theirs.json())
@@ -25,7 +27,7 @@ def test_a_good_picture_gives_the_boxes_of_the_onnx_engine(served: Served, onnx:
 
 @pytest.mark.parametrize("bad", CASES, ids=[bad.name for bad in CASES])
 def test_a_bad_request_is_refused_in_one_line_and_the_next_is_answered(
-    served: Served, onnx: Running, bad: Bad, good_request: str
+    served: Served, onnx: ServerProcess, bad: Bad, good_request: str
 ) -> None:
     headers = {"content-type": bad.content_type, "accept": bad.accept}
     refused = served.running.post(bad.body, headers=headers)

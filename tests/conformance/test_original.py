@@ -6,9 +6,9 @@ import httpx2
 import pytest
 
 from tests.conformance.stack import Stack, artifact, original, serve, wait_for_an_answer
-from tests.inference.bad_requests import picture
+from tests.inference.bad_requests import body_of
 
-CORRUPT = picture(b"\xff\xd8\xff\xe0" + b"\0" * 2000)
+CORRUPT = body_of(b"\xff\xd8\xff\xe0" + b"\0" * 2000)
 JSON = {"content-type": "application/json"}
 PATIENCE = 20  # seconds; a good request takes one
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIGHT = (sys.executable, "-S", "-E", str(Path(__file__).parent / "light_server.py"))
-REAL = (sys.executable, str(ROOT / "inference" / "server.py"))
+REAL = (sys.executable, "-m", "inference.server")
 
 
 class Container:

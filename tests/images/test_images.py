@@ -81,7 +81,7 @@ def test_the_gateway_without_an_endpoint_ends_with_one_clear_line(images: Images
         assert "DETECT_ENDPOINT_NAME" in line
 
 
-def test_a_picture_sent_to_the_gateway_comes_back_with_the_boxes_that_the_endpoint_found(gateway_url: str) -> None:
+def test_an_image_sent_to_the_gateway_comes_back_with_the_boxes_that_the_endpoint_found(gateway_url: str) -> None:
     found = httpx2.post(f"{gateway_url}/detect", files={"image": HOPPER.read_bytes()}, timeout=30).json()
     best = found["detections"][0]
     assert best["label"] == "person"

@@ -1,9 +1,10 @@
 """Loads a model directory on MXNet with stand-ins for Elastic Inference, and writes what became of it as JSON.
 
-Run by MXNet's Python: `accelerated.py INFERENCE MODEL_DIR STAND-IN...`. The stand-ins work on the CPU: `eia` is a
-context of its own there, `eimx` a module in `stand_ins/`; what the network is given is kept.
+Run by MXNet's Python, with the hooks on its path: `accelerated.py MODEL_DIR STAND-IN...`. The stand-ins work on the
+CPU: `eia` is a context of its own there, `eimx` a module in `stand_ins/`; what the network is given is kept.
 """
 
+import importlib
 import json
 import logging
 import sys
@@ -13,8 +14,9 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-code, model_dir, *stand_ins = sys.argv[1:]
-sys.path.insert(0, code)
+import resizing
+
+model_dir, *stand_ins = sys.argv[1:]
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 SIZES = ((300, 300), (224, 398), (300, 300), (398, 224))
 kept: dict[str, list[Any]] = {"given": [], "compiled": []}
@@ -39,15 +41,12 @@ if "eia" in stand_ins:
 if "eimx" in stand_ins:
     sys.path.insert(0, str(Path(__file__).with_name("stand_ins")))
 
-import inference  # noqa: E402  # its folder has to be on the path before
-import picture  # noqa: E402
-
-model = inference.model_fn(model_dir)
+model = importlib.import_module("inference").model_fn(model_dir)
 warm = len(kept["given"])
 answers = []
 for height, width in SIZES:
     pixels = np.random.RandomState(height).randint(0, 255, (height, width, 3)).astype(np.uint8)
-    own, square = model(pixels), model(picture.resize(pixels, 300, 300))
+    own, square = model(pixels), model(resizing.resize(pixels, 300, 300))
     answers.append({"shape": own.shape, "boxes": own.boxes.tolist(), "square": square.boxes.tolist()})
 parameters = {str(context) for held in model.network.collect_params().values() for context in held.list_ctx()}
 flags = model.network._flags

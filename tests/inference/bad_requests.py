@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from tests.inference.running import drawn_picture, encoded, request_of
+from tests.inference.example_requests import drawn_image, encoded, request_of
 
 JSON = "application/json"
 SHORTS = ("224", 0, -5, 1e9, 10**9, 1.5, True, None)
@@ -25,28 +25,28 @@ class Bad(NamedTuple):
 
 
 def bad_requests() -> list[Bad]:
-    good, photo = encoded(drawn_picture(1)), encoded(drawn_picture(2), "JPEG")
+    good, photo = encoded(drawn_image(1)), encoded(drawn_image(2), "JPEG")
     return [
         *(Bad(name, body, 400) for name, body in broken_bodies(good)),
         *(Bad(f"short {short!r}", json_of(good, short=short), 400) for short in SHORTS),
         Bad("short NaN", json_of(good, short=float("nan")), 400),
-        Bad("half a JPEG", picture(photo[: len(photo) // 2]), 422),
-        Bad("100 bytes of a JPEG", picture(photo[:100]), 422),
-        Bad("half a PNG", picture(good[: len(good) // 2]), 422),
-        Bad("100 bytes of a PNG", picture(good[:100]), 422),
-        Bad("PNG damaged inside", picture(good[:2000] + b"\0" * 500 + good[2500:]), 422),
-        Bad("CMYK JPEG", picture(encoded(Image.new("CMYK", (64, 64)), "JPEG")), 422),
-        Bad("16-bit PNG", picture(encoded(Image.new("I;16", (64, 64)))), 422),
-        Bad("PNG without a size", picture(png_header(0, 10)), 422),
-        Bad("junk bytes", picture(b"\x07" * 5000), 415),
-        Bad("GIF", picture(encoded(Image.new("P", (64, 64)), "GIF")), 415),
-        Bad("WebP", picture(encoded(drawn_picture(1), "WEBP")), 415),
-        Bad("100 megapixels", picture(png_header(10_000, 10_000)), 413),
-        Bad("a very long side", picture(png_header(60_000, 10)), 413),
-        Bad("100 megapixels of JPEG", picture(jpeg_of(photo, 10_000, 10_000)), 413),
+        Bad("half a JPEG", body_of(photo[: len(photo) // 2]), 422),
+        Bad("100 bytes of a JPEG", body_of(photo[:100]), 422),
+        Bad("half a PNG", body_of(good[: len(good) // 2]), 422),
+        Bad("100 bytes of a PNG", body_of(good[:100]), 422),
+        Bad("PNG damaged inside", body_of(good[:2000] + b"\0" * 500 + good[2500:]), 422),
+        Bad("CMYK JPEG", body_of(encoded(Image.new("CMYK", (64, 64)), "JPEG")), 422),
+        Bad("16-bit PNG", body_of(encoded(Image.new("I;16", (64, 64)))), 422),
+        Bad("PNG without a size", body_of(png_header(0, 10)), 422),
+        Bad("junk bytes", body_of(b"\x07" * 5000), 415),
+        Bad("GIF", body_of(encoded(Image.new("P", (64, 64)), "GIF")), 415),
+        Bad("WebP", body_of(encoded(drawn_image(1), "WEBP")), 415),
+        Bad("100 megapixels", body_of(png_header(10_000, 10_000)), 413),
+        Bad("a very long side", body_of(png_header(60_000, 10)), 413),
+        Bad("100 megapixels of JPEG", body_of(jpeg_of(photo, 10_000, 10_000)), 413),
         Bad("text/plain", json_of(good), 415, "text/plain"),
         Bad("latin-1", json_of(good), 415, JSON + "; charset=iso-8859-1"),
-        Bad("a picture as it is", photo, 415, "image/jpeg"),
+        Bad("an image as it is", photo, 415, "image/jpeg"),
         Bad("Accept image/png", json_of(good), 406, accept="image/png"),
     ]
 
@@ -76,7 +76,7 @@ def json_of(data: bytes, **fields: object) -> bytes:
     return json.dumps({"image": base64.b64encode(data).decode(), **fields}).encode()
 
 
-def picture(data: bytes) -> bytes:
+def body_of(data: bytes) -> bytes:
     return request_of(data, 224).encode()
 
 

@@ -1,31 +1,25 @@
 """Servers on the bundled detector, one per engine for all tests."""
 
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.inference.running import (
-    BUNDLED,
-    INFERENCE,
-    Running,
-    drawn_picture,
-    encoded,
-    request_of,
-    start_server,
-)
+from inference import HOOKS
+from inference.server.hooks import FlatModules
+from tests.inference.example_requests import drawn_image, encoded, request_of
+from tests.inference.server_process import Server, ServerProcess, start_server
+from tests.model_dirs import BUNDLED
 
 settings.register_profile("unhurried", deadline=None)  # on a busy machine any example may take long
 settings.load_profile("unhurried")
-sys.path.insert(0, str(INFERENCE))  # the hooks import one another flat, as in the container
 
 
 @pytest.fixture(scope="session")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Our server with the bundled detector on the ONNX engine."""
     with start_server(tmp_path_factory.mktemp("onnx"), "--model-dir", str(BUNDLED)) as running:
         running.wait_until_ready()
@@ -42,7 +36,9 @@ def gluon_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mxnet_endpoint(tmp_path_factory: pytest.TempPathFactory, gluon_dir: Path, mxnet_python: Path) -> Iterator[Running]:
+def mxnet_endpoint(
+    tmp_path_factory: pytest.TempPathFactory, gluon_dir: Path, mxnet_python: Path
+) -> Iterator[ServerProcess]:
     """Our server with the same weights on the MXNet engine."""
     folder = tmp_path_factory.mktemp("mxnet")
     with start_server(folder, "--model-dir", str(gluon_dir), python=mxnet_python) as running:
@@ -51,7 +47,7 @@ def mxnet_endpoint(tmp_path_factory: pytest.TempPathFactory, gluon_dir: Path, mx
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Callable[..., Any]:
+def server(tmp_path: Path) -> Server:
     """Start a server of one's own: `with server(*options) as running`."""
 
     def start(*options: str) -> Any:
@@ -60,6 +56,12 @@ def server(tmp_path: Path) -> Callable[..., Any]:
     return start
 
 
+@pytest.fixture(scope="session")
+def hooks() -> Any:
+    """The four hooks."""
+    return FlatModules(HOOKS).load("inference")
+
+
 @pytest.fixture
 def good_request() -> str:
-    return request_of(encoded(drawn_picture(1)), 300)
+    return request_of(encoded(drawn_image(1)), 300)

@@ -1,7 +1,7 @@
 """Exports a network of GluonCV's with random weights, by its name and then from the symbol that this wrote.
 
-Run by MXNet's Python: `exported.py INFERENCE FOLDER NETWORK LABEL...`; of several labels the last is kept. Writes the
-number of anchors over the comparison's floor, and both reports, as JSON.
+Run by MXNet's Python: `-m tests.inference.exported FOLDER NETWORK LABEL...`; of several labels the last is kept.
+Writes the number of anchors over the comparison's floor, and both reports, as JSON.
 """
 
 import contextlib
@@ -10,14 +10,12 @@ import json
 import sys
 from pathlib import Path
 
-code, folder, name, *labels = sys.argv[1:]
-sys.path[:0] = [code, str(Path(__file__).parents[2])]
+from inference.export import __main__ as export
+from inference.export import parity
+from manifest import read_manifest
+from tests.inference.random_weights import write
 
-import export  # noqa: E402  # its folder is an argument
-import manifest  # noqa: E402
-import parity  # noqa: E402
-from tests.inference.random_weights import write  # noqa: E402
-
+folder, name, *labels = sys.argv[1:]
 size = name.split("_")[1]
 write(name, folder + "/random.params", labels)
 
@@ -33,6 +31,6 @@ def reported(out: str, *options: str) -> str:
 named, copied = folder + "/named", folder + "/copied"
 first = reported(named, name, "--params", folder + "/random.params", "--trained-on", *labels)
 second = reported(copied, "--symbol", named + "/model-symbol.json", "--params", named + "/model-0000.params")
-about = manifest.read_manifest(copied)
-scores, _ = parity.mxnet_network(Path(copied, "model"), about)(export.noise(int(size)))
+manifest = read_manifest(copied)
+scores, _ = parity.mxnet_network(Path(copied, "model"), manifest)(export.noise(int(size)))
 json.dump([int((scores > parity.SEEN).sum()), first, second], sys.stdout)

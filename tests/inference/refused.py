@@ -1,17 +1,15 @@
-"""Runs exports that must fail: `refused.py INFERENCE ARGUMENTS-OF-EACH`. Writes [exit code, standard error] of each."""
+"""Runs exports that must fail, and writes [exit code, standard error] of each: `-m tests.inference.refused ARGUMENTS`."""
 
 import contextlib
 import io
 import json
 import sys
 
-sys.path.insert(0, sys.argv[1])
-
-import export  # its folder is an argument
+from inference.export.__main__ import main
 
 answers = []
-for arguments in json.loads(sys.argv[2]):
+for arguments in json.loads(sys.argv[1]):
     errors = io.StringIO()
     with contextlib.redirect_stderr(errors):
-        answers.append([export.main(arguments), errors.getvalue()])
+        answers.append([main(arguments), errors.getvalue()])
 json.dump(answers, sys.stdout)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.inference.running import INFERENCE
+from inference import HOOKS
 
 CANVAS = [1, 3, 300, 300]
 
@@ -23,8 +23,8 @@ class Done(NamedTuple):
 def load(python: Path, model_dir: Path, *stand_ins: str, attached: bool = True) -> Done:
     script = Path(__file__).with_name("accelerated.py")
     done = subprocess.run(
-        [str(python), "-W", "ignore", str(script), str(INFERENCE), str(model_dir), *stand_ins],
-        env={**os.environ, "SAGEMAKER_INFERENCE_ACCELERATOR_PRESENT": str(attached).lower()},
+        [str(python), "-W", "ignore", str(script), str(model_dir), *stand_ins],
+        env={**os.environ, "PYTHONPATH": str(HOOKS), "SAGEMAKER_INFERENCE_ACCELERATOR_PRESENT": str(attached).lower()},
         capture_output=True,
         text=True,
         check=True,
@@ -37,7 +37,7 @@ def accelerated(request: pytest.FixtureRequest, mxnet_python: Path, gluon_dir: P
     return load(mxnet_python, gluon_dir, request.param)
 
 
-def test_mx_eia_holds_the_parameters_and_gets_the_pictures(mxnet_python: Path, gluon_dir: Path) -> None:
+def test_mx_eia_holds_the_parameters_and_gets_the_images(mxnet_python: Path, gluon_dir: Path) -> None:
     facts, log = load(mxnet_python, gluon_dir, "eia", "eimx")  # mx.eia comes first
     assert facts["parameters"] == ["cpu(7)"]
     assert {context for _, context in facts["given"]} == {"cpu(7)"}
@@ -63,7 +63,7 @@ def test_the_warm_up_compiles_and_no_request_does_again(accelerated: Done) -> No
     assert len(accelerated.facts["compiled"]) == 1
 
 
-def test_an_accelerators_boxes_are_in_pixels_of_the_picture_that_was_posted(accelerated: Done) -> None:
+def test_an_accelerators_boxes_are_in_pixels_of_the_image_that_was_posted(accelerated: Done) -> None:
     for answer in accelerated.facts["answers"]:
         height, width = answer["shape"][2:]
         scale = [width / 300, height / 300] * 2

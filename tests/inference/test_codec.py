@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import codec
-import picture
 from errors import Refused
+from image import decode
 from tests.inference.bad_requests import Bad, bad_requests
-from tests.inference.running import drawn_picture, encoded, request_of
+from tests.inference.example_requests import drawn_image, encoded, request_of
 
 CASES = bad_requests()
 
 
 def read(bad: Bad) -> None:
     codec.check_accept(bad.accept)
-    picture.decode_picture(codec.decode_request(bad.body, bad.content_type).image)
+    decode(codec.decode_request(bad.body, bad.content_type).image)
 
 
 def refusal_of(work: Callable[[], object]) -> str:
@@ -55,17 +55,17 @@ def test_a_bad_request_is_refused_in_one_short_line_with_its_status(bad: Bad) ->
 )
 @pytest.mark.parametrize("kind", [bytes, bytearray, str])
 def test_json_is_taken_however_the_container_hands_it_over(content_type: str | None, kind: type) -> None:
-    text = request_of(b"a picture", 100)
+    text = request_of(b"an image", 100)
     body = text if kind is str else kind(text.encode())
-    assert codec.decode_request(body, content_type) == (b"a picture", 100)
+    assert codec.decode_request(body, content_type) == (b"an image", 100)
 
 
 def test_short_defaults_to_224() -> None:
-    assert codec.decode_request(request_of(b"a picture"), None).short == 224
+    assert codec.decode_request(request_of(b"an image"), None).short == 224
 
 
 @given(st.binary(min_size=1), st.integers(1, codec.LARGEST_SHORT))
-def test_every_picture_and_short_come_through_unchanged(data: bytes, short: int) -> None:
+def test_every_image_and_short_come_through_unchanged(data: bytes, short: int) -> None:
     assert codec.decode_request(request_of(data, short), "application/json") == (data, short)
 
 
@@ -79,11 +79,11 @@ def test_no_body_raises_anything_but_a_refusal(body: bytes | str) -> None:
 
 
 @given(st.sampled_from(["PNG", "JPEG"]), st.data())
-def test_a_damaged_picture_is_decoded_or_refused_in_one_line(kind: str, data: st.DataObject) -> None:
-    file = bytearray(encoded(drawn_picture(3, 40, 30), kind))
+def test_a_damaged_image_is_decoded_or_refused_in_one_line(kind: str, data: st.DataObject) -> None:
+    file = bytearray(encoded(drawn_image(3, 40, 30), kind))
     for place in data.draw(st.lists(st.integers(2, len(file) - 1), max_size=8)):
         file[place] = data.draw(st.integers(0, 255))
-    assert refusal_of(lambda: picture.decode_picture(bytes(file))).isprintable()
+    assert refusal_of(lambda: decode(bytes(file))).isprintable()
 
 
 @pytest.mark.parametrize("accept", [None, "", "*/*", "application/json", "text/html, application/*;q=0.5"])

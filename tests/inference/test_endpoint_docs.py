@@ -7,13 +7,19 @@ import pytest
 
 import manifest
 from tests.bench import endpoint, engine, tables
-from tests.inference.running import INFERENCE, ROOT
+from tests.conftest import ROOT
 
+INFERENCE = ROOT / "inference"
 READ = re.compile(r'environ(?:\.get\(|\[)"([A-Z_]+)"')
 
 
 def test_every_variable_that_the_endpoint_reads_is_documented_and_no_other() -> None:
-    read = {name for file in INFERENCE.glob("*.py") for name in READ.findall(file.read_text())}
+    read = {
+        name
+        for folder in ("hooks", "server")
+        for file in INFERENCE.glob(f"{folder}/*.py")
+        for name in READ.findall(file.read_text())
+    }
     page = (ROOT / "docs" / "endpoint.md").read_text()
     assert set(re.findall(r"^\| `([A-Z_]+)`", page, re.MULTILINE)) == read | set(manifest.VARIABLES.values())
 
@@ -56,7 +62,7 @@ def test_the_parity_report_is_read_as_it_is_written() -> None:
 
 
 def test_the_exports_that_the_pages_show_have_options_that_exist() -> None:
-    known = set(re.findall(r'"(--[a-z-]+)"', (INFERENCE / "export.py").read_text()))
+    known = set(re.findall(r'"(--[a-z-]+)"', (INFERENCE / "export" / "__main__.py").read_text()))
     for page in ROOT.glob("docs/*.md"):
-        for command in re.findall(r"inference/export\.py .*", page.read_text()):
+        for command in re.findall(r"-m inference\.export .*", page.read_text()):
             assert set(re.findall(r"--[a-z-]+", command)) <= known, page.name

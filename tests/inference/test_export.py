@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.inference.running import BUNDLED, INFERENCE, drawn_picture, encoded, start_server
+from tests.conftest import ROOT
+from tests.inference.example_requests import drawn_image, encoded
+from tests.inference.server_process import start_server
+from tests.model_dirs import BUNDLED
 from tests.pictures import HOPPER
 
 NETWORKS = [
@@ -21,8 +24,9 @@ SCORE, CORNER = 1e-3, 0.5
 WEIGHTS = ["ssd_300_mobilenet0.25_custom", "--params", str(BUNDLED / "person.params"), "--input-size", "300"]
 
 
-def run(python: Path, script: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([str(python), "-W", "ignore", str(script), *arguments], capture_output=True, text=True)
+def run(python: Path, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(python), "-W", "ignore", "-m", module, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def rows(report: str) -> dict[str, list[str]]:
@@ -35,8 +39,7 @@ def rows(report: str) -> dict[str, list[str]]:
 def test_a_network_exported_by_name_or_from_its_symbol_gives_the_same_on_both_engines(
     network: str, labels: list[str], mxnet_python: Path, tmp_path: Path
 ) -> None:
-    script = Path(__file__).with_name("exported.py")
-    done = run(mxnet_python, script, str(INFERENCE), str(tmp_path), network, *labels)
+    done = run(mxnet_python, "tests.inference.exported", str(tmp_path), network, *labels)
     assert done.returncode == 0, done.stderr
     seen, *reports = json.loads(done.stdout)
     assert seen > 100
@@ -49,12 +52,12 @@ def test_a_network_exported_by_name_or_from_its_symbol_gives_the_same_on_both_en
 
 @pytest.fixture(scope="module")
 def drawn_set(endpoint: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn pictures in COCO's format, in which the people are what the bundled detector sees in them."""
+    """Drawn images in COCO's format, in which the people are what the bundled detector sees in them."""
     folder = tmp_path_factory.mktemp("set")
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number in range(4):
-        image = drawn_picture(number)
+        image = drawn_image(number)
         (folder / f"{number}.png").write_bytes(encoded(image))
         images.append({"id": number, "file_name": f"{number}.png", "width": image.width, "height": image.height})
         for (cid,), corners in zip(
@@ -76,7 +79,7 @@ def exported(mxnet_python: Path, drawn_set: Path, tmp_path_factory: pytest.TempP
     """The bundled weights with int8 beside float32, and the report."""
     out = tmp_path_factory.mktemp("exported")
     options = ["--calibration", str(drawn_set), "--coco", str(drawn_set / "set.json"), "--score-floor", "0.2"]
-    done = run(mxnet_python, INFERENCE / "export.py", *WEIGHTS, *options, "--out", str(out))
+    done = run(mxnet_python, "inference.export", *WEIGHTS, *options, "--out", str(out))
     assert done.returncode == 0, done.stderr
     return out, done.stdout
 
@@ -93,15 +96,15 @@ def test_the_report_says_how_far_int8_is_off_and_what_each_network_finds(exporte
 def test_the_endpoint_serves_int8_where_it_is_and_nothing_under_the_floor(
     exported: tuple[Path, str], endpoint: Any, tmp_path: Path
 ) -> None:
-    picture = encoded(Image.open(HOPPER).resize((300, 300)))
+    image = encoded(Image.open(HOPPER).resize((300, 300)))
     with start_server(tmp_path, "--model-dir", str(exported[0])) as running:
         running.wait_until_ready()
-        answer = running.detect(picture, 300)
+        answer = running.detect(image, 300)
     used = [score for (score,) in answer["score"] if score >= 0]
     assert used
     assert min(used) >= 0.2
-    assert answer["score"][0] != endpoint.detect(picture, 300)["score"][0]
-    assert answer["score"][0] == pytest.approx(endpoint.detect(picture, 300)["score"][0], abs=0.15)
+    assert answer["score"][0] != endpoint.detect(image, 300)["score"][0]
+    assert answer["score"][0] == pytest.approx(endpoint.detect(image, 300)["score"][0], abs=0.15)
 
 
 REFUSED: list[tuple[list[str], str]] = [
@@ -132,7 +135,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(
     told = [[option.format(**places) for option in (*options, "--out", "{tmp}/out")] for options, _ in REFUSED]
     monkeypatch.setenv("MXNET_GLUON_REPO", "http://127.0.0.1:9")
     monkeypatch.setenv("MXNET_HOME", str(tmp_path))
-    done = run(mxnet_python, Path(__file__).with_name("refused.py"), str(INFERENCE), json.dumps(told))
+    done = run(mxnet_python, "tests.inference.refused", json.dumps(told))
     assert done.returncode == 0, done.stderr
     for (_, words), (code, said) in zip(REFUSED, json.loads(done.stdout), strict=True):
         assert code == 1, words
@@ -145,7 +148,7 @@ def test_an_export_without_calibration_leaves_no_older_int8_to_be_served(
     exported: tuple[Path, str], mxnet_python: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "model.int8.onnx").write_bytes((exported[0] / "model.int8.onnx").read_bytes())
-    done = run(mxnet_python, INFERENCE / "export.py", *WEIGHTS, "--out", str(tmp_path))
+    done = run(mxnet_python, "inference.export", *WEIGHTS, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert list(rows(done.stdout)) == ["MXNet", "model.onnx"]
     assert not (tmp_path / "model.int8.onnx").exists()

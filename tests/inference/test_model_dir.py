@@ -4,15 +4,15 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cores
-import inference
 import manifest
 import onnx_engine
 from errors import ModelNotUsable
-from tests.inference.running import BUNDLED
+from tests.model_dirs import BUNDLED
 
 
 def test_the_bundled_directory_describes_itself() -> None:
@@ -47,22 +47,22 @@ def test_a_wrong_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         manifest.read_manifest(str(tmp_path))
 
 
-def test_the_second_model_fn_is_free() -> None:
-    assert inference.model_fn(str(BUNDLED)) is inference.model_fn(str(BUNDLED))
+def test_the_second_model_fn_is_free(hooks: Any) -> None:
+    assert hooks.model_fn(str(BUNDLED)) is hooks.model_fn(str(BUNDLED))
 
 
-def test_a_copy_of_a_model_is_not_loaded_again_and_other_weights_are(tmp_path: Path) -> None:
+def test_a_copy_of_a_model_is_not_loaded_again_and_other_weights_are(hooks: Any, tmp_path: Path) -> None:
     for name in ("copy", "other"):
         (tmp_path / name).mkdir()
         for file in ("model.json", "model.onnx"):
             shutil.copyfile(BUNDLED / file, tmp_path / name / file)
         (tmp_path / name / "MANIFEST").write_text("what a container adds")
     (tmp_path / "other" / "model.json").write_text((BUNDLED / "model.json").read_text().replace("person-300", "other"))
-    first = inference.model_fn(str(tmp_path / "copy"))
+    first = hooks.model_fn(str(tmp_path / "copy"))
     shutil.copytree(tmp_path / "copy", tmp_path / "again")
-    assert inference.model_fn(str(tmp_path / "again")) is first
+    assert hooks.model_fn(str(tmp_path / "again")) is first
     shutil.rmtree(tmp_path / "copy")
-    assert inference.model_fn(str(tmp_path / "other")).about["name"] == "other"
+    assert hooks.model_fn(str(tmp_path / "other")).about["name"] == "other"
 
 
 @pytest.mark.parametrize(

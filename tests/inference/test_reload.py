@@ -4,8 +4,7 @@ import json
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ import httpx2
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.inference.running import Running
-from tests.inference.test_server import Server, runtime
+from tests.inference.server_process import Server, ServerProcess, runtime, wait_for
 from tests.model_dirs import broken, replace, variant
 
 Box = list[float]
@@ -28,27 +26,20 @@ def output_fn(prediction, accept): return '{"said": "%s"}' % prediction
 """
 
 
-def best(running: Running, name: str, request: str) -> Box:
+def best(running: ServerProcess, name: str, request: str) -> Box:
     answer = running.post(request, f"/endpoints/{name}/invocations")
     assert answer.status_code == 200, answer.text
     box: Box = answer.json()["bbox"][0]
     return box
 
 
-def about(running: Running, name: str) -> dict[str, Any]:
+def about(running: ServerProcess, name: str) -> dict[str, Any]:
     described: dict[str, Any] = httpx2.get(f"{running.url}/endpoints/{name}").raise_for_status().json()
     return described
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @contextmanager
-def clients(running: Running, request: str, number: int = 3) -> Iterator[list[httpx2.Response]]:
+def clients(running: ServerProcess, request: str, number: int = 3) -> Iterator[list[httpx2.Response]]:
     """Post without a pause; every answer."""
     answers: list[httpx2.Response] = []
     stop = threading.Event()

@@ -7,23 +7,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
 
-import boto3
 import httpx2
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cores import usable_cores
+from inference import HOOKS
+from inference.server.__main__ import listen, parser
 from tests.inference.bad_requests import Bad, bad_requests
-from tests.inference.running import BUNDLED, INFERENCE, Running, drawn_picture, encoded, request_of
+from tests.inference.example_requests import drawn_image, encoded, request_of
+from tests.inference.server_process import Server, ServerProcess, runtime
+from tests.model_dirs import BUNDLED
 
 CASES = bad_requests()
-Server = Callable[..., Any]
 SLOW_HOOKS = """
 import time
 def model_fn(model_dir): time.sleep(float(open(model_dir + "/seconds").read())); return None
@@ -43,10 +42,8 @@ def model_fn(model_dir):
 
 
 def test_no_answer_waits_for_its_head_to_be_acknowledged() -> None:
-    import server
-
     with (
-        server.listen(server.parser().parse_args(["--port", "0"])) as listening,
+        listen(parser().parse_args(["--port", "0"])) as listening,
         socket.create_connection(listening.getsockname()),
         listening.accept()[0] as connection,
     ):
@@ -62,18 +59,6 @@ def slow_dir(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def runtime(url: str) -> Any:
-    """A boto3 client as any caller of SageMaker has it, but that it speaks to this server."""
-    return boto3.client(
-        "sagemaker-runtime",
-        endpoint_url=url,
-        region_name="eu-west-1",
-        aws_access_key_id="none",
-        aws_secret_access_key="none",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
 def test_ping_is_503_while_the_model_loads_and_200_after(server: Server, slow_dir: Path) -> None:
     (slow_dir / "seconds").write_text("1.5")
     with server("--model-dir", str(slow_dir)) as running:
@@ -86,7 +71,7 @@ def test_ping_is_503_while_the_model_loads_and_200_after(server: Server, slow_di
         assert running.post("0").json() == {"slept": 0.0}
 
 
-def test_a_good_request_is_answered_as_the_contract_says(endpoint: Running, good_request: str) -> None:
+def test_a_good_request_is_answered_as_the_contract_says(endpoint: ServerProcess, good_request: str) -> None:
     answer = endpoint.post(good_request)
     assert answer.headers["content-type"] == "application/json"
     found = answer.json()
@@ -97,7 +82,7 @@ def test_a_good_request_is_answered_as_the_contract_says(endpoint: Running, good
 
 @pytest.mark.parametrize("bad", CASES, ids=[bad.name for bad in CASES])
 def test_a_bad_request_gets_its_status_and_one_line_and_the_next_is_answered(
-    endpoint: Running, bad: Bad, good_request: str
+    endpoint: ServerProcess, bad: Bad, good_request: str
 ) -> None:
     answer = endpoint.post(bad.body, headers={"content-type": bad.content_type, "accept": bad.accept})
     assert answer.status_code == bad.status
@@ -107,7 +92,7 @@ def test_a_bad_request_gets_its_status_and_one_line_and_the_next_is_answered(
 
 @pytest.mark.parametrize("bad", CASES, ids=[bad.name for bad in CASES])
 def test_the_mxnet_engine_refuses_the_same_in_the_same_words(
-    endpoint: Running, mxnet_endpoint: Running, bad: Bad, good_request: str
+    endpoint: ServerProcess, mxnet_endpoint: ServerProcess, bad: Bad, good_request: str
 ) -> None:
     headers = {"content-type": bad.content_type, "accept": bad.accept}
     ours, theirs = (side.post(bad.body, headers=headers) for side in (endpoint, mxnet_endpoint))
@@ -115,7 +100,9 @@ def test_the_mxnet_engine_refuses_the_same_in_the_same_words(
     assert mxnet_endpoint.post(good_request).status_code == 200
 
 
-def test_a_body_over_sagemakers_limit_is_413_and_one_under_it_is_read(endpoint: Running, good_request: str) -> None:
+def test_a_body_over_sagemakers_limit_is_413_and_one_under_it_is_read(
+    endpoint: ServerProcess, good_request: str
+) -> None:
     padded = good_request[:-1].ljust(6_291_455) + "}"
     assert endpoint.post(padded).status_code == 200
     assert endpoint.post(padded + " ").status_code == 413
@@ -123,17 +110,17 @@ def test_a_body_over_sagemakers_limit_is_413_and_one_under_it_is_read(endpoint: 
     assert endpoint.post(good_request).status_code == 200
 
 
-def test_a_body_over_the_limit_without_a_length_is_413(endpoint: Running) -> None:
+def test_a_body_over_the_limit_without_a_length_is_413(endpoint: ServerProcess) -> None:
     chunks = (b"x" * 65536 for _ in range(128))
     assert httpx2.post(endpoint.url + "/invocations", content=chunks).status_code == 413
 
 
-def test_unknown_paths_and_methods_are_404_and_405(endpoint: Running) -> None:
+def test_unknown_paths_and_methods_are_404_and_405(endpoint: ServerProcess) -> None:
     assert endpoint.post("{}", "/other").status_code == 404
     assert httpx2.get(endpoint.url + "/invocations").status_code == 405
 
 
-def test_boto3_gets_the_answer_that_invocations_gives(endpoint: Running, good_request: str) -> None:
+def test_boto3_gets_the_answer_that_invocations_gives(endpoint: ServerProcess, good_request: str) -> None:
     answer = runtime(endpoint.url).invoke_endpoint(
         EndpointName="detector", ContentType="application/json", Accept="application/json", Body=good_request
     )
@@ -143,7 +130,7 @@ def test_boto3_gets_the_answer_that_invocations_gives(endpoint: Running, good_re
     assert json.load(answer["Body"]) == endpoint.post(good_request).json()
 
 
-def test_boto3_hears_of_a_refusal_as_a_model_error_with_the_containers_words(endpoint: Running) -> None:
+def test_boto3_hears_of_a_refusal_as_a_model_error_with_the_containers_words(endpoint: ServerProcess) -> None:
     client = runtime(endpoint.url)
     with pytest.raises(client.exceptions.ModelError) as refused:
         client.invoke_endpoint(EndpointName="detector", ContentType="application/json", Body=b"{}")
@@ -193,13 +180,13 @@ def test_a_full_queue_is_service_unavailable_to_boto3(server: Server, slow_dir: 
         assert {future.result().status_code for future in busy} == {200, 503}
 
 
-def test_many_clients_at_once_all_get_the_same_answer(endpoint: Running, good_request: str) -> None:
+def test_many_clients_at_once_all_get_the_same_answer(endpoint: ServerProcess, good_request: str) -> None:
     with ThreadPoolExecutor(8) as clients:
         answers = {answer.text for answer in clients.map(endpoint.post, [good_request] * 40)}
     assert len(answers) == 1
 
 
-def test_a_client_that_hangs_up_in_the_middle_does_no_harm(endpoint: Running, good_request: str) -> None:
+def test_a_client_that_hangs_up_in_the_middle_does_no_harm(endpoint: ServerProcess, good_request: str) -> None:
     host, port = endpoint.url.removeprefix("http://").split(":")
     for part in (b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc", b"nonsense\r\n\r\n", b""):
         with socket.create_connection((host, int(port))) as connection:
@@ -226,7 +213,7 @@ def test_no_server_outlives_a_parent_that_is_killed(tmp_path: Path, slow_dir: Pa
         "print(child.stdout.readline(), end='', flush=True)\n"
         "child.wait()\n"
     )
-    command = [sys.executable, str(INFERENCE / "server.py"), "--port", "0", "--model-dir", str(slow_dir)]
+    command = [sys.executable, "-m", "inference.server", "--port", "0", "--model-dir", str(slow_dir)]
     with (tmp_path / "log").open("w") as log:
         parent = subprocess.Popen(
             [sys.executable, "-c", script, *command, "--stop-with-parent", "--workers", workers],
@@ -236,7 +223,7 @@ def test_no_server_outlives_a_parent_that_is_killed(tmp_path: Path, slow_dir: Pa
         )
         assert parent.stdout
         url = parent.stdout.readline().removeprefix("listening on ").strip()
-        Running(url, parent, tmp_path / "log").wait_until_ready()
+        ServerProcess(url, parent, tmp_path / "log").wait_until_ready()
         parent.kill()
         parent.communicate()
     assert gone(url, seconds=15)
@@ -277,9 +264,9 @@ def test_a_worker_that_dies_is_replaced(server: Server, slow_dir: Path) -> None:
         with pytest.raises(httpx2.TransportError):
             running.post("")
         deadline = time.monotonic() + 20
-        while "is replaced" not in running.log.read_text() and time.monotonic() < deadline:
+        while "died" not in running.log.read_text() and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert "is replaced" in running.log.read_text()
+        assert "died" in running.log.read_text()
         running.wait_until_ready()
         assert running.post("0").status_code == 200
 
@@ -287,7 +274,7 @@ def test_a_worker_that_dies_is_replaced(server: Server, slow_dir: Path) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_directory_with_no_model_ends_the_process_with_1_and_one_line(tmp_path: Path, workers: str) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not a model")
-    command = [sys.executable, str(INFERENCE / "server.py"), "--port", "0", "--model-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "inference.server", "--port", "0", "--model-dir", str(tmp_path)]
     done = subprocess.run(
         [*command, "--workers", workers],
         stdin=subprocess.DEVNULL,
@@ -314,14 +301,14 @@ def test_the_onnx_path_imports_neither_mxnet_nor_gluoncv(tmp_path: Path) -> None
         "import sys; sys.path.insert(0, sys.argv[1]); sys.modules['mxnet'] = sys.modules['gluoncv'] = None\n"
         "import inference; inference.model_fn(sys.argv[2])"
     )
-    subprocess.run([sys.executable, "-c", script, str(INFERENCE), str(BUNDLED)], check=True)
+    subprocess.run([sys.executable, "-c", script, str(HOOKS), str(BUNDLED)], check=True)
 
 
 def test_the_endpoint_stays_under_400_mb(server: Server, good_request: str) -> None:
     with server("--model-dir", str(BUNDLED)) as running:
         running.wait_until_ready()
         for short in (224, 300, 512):
-            running.post(request_of(encoded(drawn_picture(1, 770, 433), "JPEG"), short))
+            running.post(request_of(encoded(drawn_image(1, 770, 433), "JPEG"), short))
         status = Path(f"/proc/{running.process.pid}/status").read_text()
         resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
         assert resident < 400_000

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.inference.running import INFERENCE
+from inference import HOOKS
 
 NETWORK = "ssd_512_mobilenet1.0_coco"
 FILE = f"{NETWORK}-da9756fa.params"
@@ -28,7 +28,7 @@ network.initialize(mx.init.Normal(0.05))
 network(mx.nd.zeros((1, 3, 512, 512)))
 network.save_parameters(sys.argv[2])
 """
-# The network that is served, and the whole one asked about the same picture.
+# The network that is served, and the whole one asked about the same image.
 COMPARE = """
 import json, sys; sys.path.insert(0, sys.argv[1])
 import mxnet as mx, inference; from gluoncv import model_zoo
@@ -82,8 +82,8 @@ def run(python: Path, code: str, *arguments: object, **variables: object) -> Any
 
 
 def compare(python: Path, model_dir: Path, coco_weights: Path, sha1: str = SHA1, **variables: object) -> Any:
-    code = SWAP_SHA1.format(str(INFERENCE), NETWORK, sha1) + COMPARE
-    return run(python, code, INFERENCE, model_dir, coco_weights, NETWORK, **variables)
+    code = SWAP_SHA1.format(str(HOOKS), NETWORK, sha1) + COMPARE
+    return run(python, code, HOOKS, model_dir, coco_weights, NETWORK, **variables)
 
 
 def zipped(data: bytes, name: str) -> bytes:
@@ -178,7 +178,7 @@ def test_without_gluoncv_the_error_says_so(mxnet_python: Path, empty_artifact: P
     line = run(
         mxnet_python,
         code + "import inference; inference.model_fn(sys.argv[2])",
-        INFERENCE,
+        HOOKS,
         empty_artifact,
         DETECT_WEIGHTS=coco_weights,
     )

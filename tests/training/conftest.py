@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.inference.running import INFERENCE
+from inference import HOOKS
+from tests.conftest import ROOT
 from tests.training import drawn
 
-TRAINING = INFERENCE / "training"
-sys.path[:0] = [str(TRAINING), str(INFERENCE)]  # both rooms are flat
+TRAINING = ROOT / "inference" / "training"
+sys.path.insert(0, str(TRAINING))  # it is flat, and so are the hooks
 
 collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["test_*.py"]  # scripts/training-test has it
 PICTURES, SIZE = 5400, 96
@@ -35,7 +36,8 @@ class Trained(NamedTuple):
 def program(name: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
     """Start one of the training's programs."""
     command = [sys.executable, str(TRAINING / f"{name}.py"), *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # the other core makes batches
+    paths = {"PYTHONPATH": f"{ROOT}:{HOOKS}"}  # as scripts/train has it
+    environment = {**os.environ, **paths, "OMP_NUM_THREADS": "1"}  # the other core makes batches
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
     )

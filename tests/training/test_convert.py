@@ -18,8 +18,10 @@ from detect import detections
 from gluon_params import gluon_arrays, packed
 from learner import trained_network
 from networks import SSD
-from tests.inference.running import INFERENCE, ROOT, encoded, start_server
-from tests.inference.test_parity import assert_same_boxes
+from tests.conftest import ROOT
+from tests.inference.example_requests import encoded
+from tests.inference.same_boxes import assert_same_boxes
+from tests.inference.server_process import start_server
 from tests.training import drawn
 from tests.training.conftest import Trained
 from training_errors import NotWeights
@@ -132,8 +134,8 @@ def test_the_exported_onnx_gives_the_same_boxes(
     mxnet_python: Path, params: Path, pictures: list[Path], by_pytorch: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     options = ["--params", params, "--out", tmp_path / "model", "--labels", "figure", "--input-size", SIDE]
-    command = [mxnet_python, "-W", "ignore", INFERENCE / "export.py", NETWORK, *options]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    command = [mxnet_python, "-W", "ignore", "-m", "inference.export", NETWORK, *options]
+    subprocess.run([str(part) for part in command], cwd=ROOT, check=True, capture_output=True)
     with start_server(tmp_path, "--model-dir", str(tmp_path / "model")) as running:
         running.wait_until_ready()
         for file, ours in zip(pictures, by_pytorch, strict=True):

@@ -14,7 +14,7 @@ import sheet
 from accuracy import accuracy
 from api.endpoint.embedded_process import embedded_endpoint
 from tests.api.gateway import gateway
-from tests.inference.running import BUNDLED
+from tests.model_dirs import BUNDLED
 from tests.training.conftest import PICTURES, Trained, finished, program
 
 TRUTH = [np.array([[0.1, 0.1, 0.3, 0.5, 1, 0], [0.5, 0.5, 0.9, 0.9, 1, 0], [0.8, 0, 1, 0.2, -1, 0]], np.float32)]

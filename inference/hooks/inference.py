@@ -9,9 +9,10 @@ from typing import Any
 
 import codec
 import copies
+import image
 import manifest
 import nms
-import picture
+import resizing
 
 loaded = {}  # type: dict[str, Any]
 
@@ -21,26 +22,26 @@ def model_fn(model_dir: str) -> Any:
     for known in loaded:
         if copies.same_model(known, model_dir):
             return loaded[known]
-    about = manifest.read_manifest(model_dir)
+    described = manifest.read_manifest(model_dir)
     if glob.glob(os.path.join(model_dir, "*.onnx")):
         import onnx_engine
 
-        loaded[model_dir] = onnx_engine.load(model_dir, about)
+        loaded[model_dir] = onnx_engine.load(model_dir, described)
     else:
         import mxnet_engine
 
-        loaded[model_dir] = mxnet_engine.load(model_dir, about)
+        loaded[model_dir] = mxnet_engine.load(model_dir, described)
     return loaded[model_dir]
 
 
 def input_fn(request_body: "bytes | bytearray | str", content_type: "str | None" = None) -> Any:
-    """Decode a request body to an RGB picture, uint8 (H, W, 3), at the size that the model sees."""
+    """Decode a request body to an RGB image, uint8 (H, W, 3), at the size that the model sees."""
     request = codec.decode_request(request_body, content_type)
-    return picture.shorten(picture.decode_picture(request.image), request.short)
+    return resizing.shorten(image.decode(request.image), request.short)
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """Return the picture's detections and who made them."""
+    """Return the image's detections and who made them."""
     return nms.above(model(data), model.floor), model.about
 
 

@@ -12,7 +12,7 @@ DEFAULT_SHORT = 224
 LARGEST_SHORT = 4096
 ROWS = 100
 
-# image: bytes of a JPEG or PNG. short: length in pixels that the picture's shorter side is resized to.
+# image: bytes of a JPEG or PNG. short: length in pixels that the image's shorter side is resized to.
 Request = namedtuple("Request", "image short")
 
 # shape: of the tensor, (1, 3, H, W). ids, scores: (100, 1), boxes: (100, 4) as x_min, y_min, x_max, y_max in
@@ -66,7 +66,7 @@ def refuse_constant(name: str) -> None:
 
 
 def read_base64(image: object) -> bytes:
-    """Decode the picture's bytes; characters that are not base64 are refused, not skipped."""
+    """Decode the image's bytes; characters that are not base64 are refused, not skipped."""
     if not isinstance(image, str) or not image:
         raise BadRequest("'image' must be a base64 string that holds a JPEG or PNG")
     try:

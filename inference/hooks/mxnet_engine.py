@@ -10,14 +10,14 @@ import logging
 import os
 import threading
 from collections import namedtuple
-from typing import TYPE_CHECKING, Any, Iterator  # noqa: UP035  # Python 3.6
+from typing import TYPE_CHECKING, Any, Iterator
 
 import mxnet as mx
 import numpy as np
 
 from codec import Detections
-from errors import BadPicture, ModelNotUsable
-from picture import resize
+from errors import BadImage, ModelNotUsable
+from resizing import resize
 from weights import pretrained
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# context: where parameters and pictures go. backend: what the symbol is optimised for, or None. fixed: whether
-# every picture must have one size. why: the choice in words.
+# context: where parameters and images go. backend: what the symbol is optimised for, or None. fixed: whether
+# every image must have one size. why: the choice in words.
 Place = namedtuple("Place", "context backend fixed why")
 
 
@@ -43,24 +43,24 @@ class MxnetDetector(mx.gluon.Block):
         self._place = place
         self._lock = threading.Lock()
 
-    def forward(self, picture: Any) -> Detections:
-        """Detect in one picture, uint8 (H, W, 3), RGB; boxes in its pixels. MXNet takes one thread at a time."""
-        canvas = resize(picture, self._size, self._size) if self._must_fit(picture) else picture
+    def forward(self, image: Any) -> Detections:
+        """Detect in one image, uint8 (H, W, 3), RGB; boxes in its pixels. MXNet takes one thread at a time."""
+        canvas = resize(image, self._size, self._size) if self._must_fit(image) else image
         with self._lock:
             tensor = mx.nd.image.to_tensor(mx.nd.array(canvas, dtype="uint8"))
             tensor = mx.nd.image.normalize(tensor, mean=self._mean, std=self._std).expand_dims(0)
             ids, scores, boxes = (out[0].asnumpy() for out in self.network(tensor.as_in_context(self._place.context)))
-        return Detections((1, 3, *picture.shape[:2]), ids, scores, scaled(boxes, ids, canvas.shape, picture.shape))
+        return Detections((1, 3, *image.shape[:2]), ids, scores, scaled(boxes, ids, canvas.shape, image.shape))
 
-    def _must_fit(self, picture: Any) -> bool:
-        return bool(self._place.fixed and picture.shape[:2] != (self._size, self._size))
+    def _must_fit(self, image: Any) -> bool:
+        return bool(self._place.fixed and image.shape[:2] != (self._size, self._size))
 
 
-def scaled(boxes: Any, ids: Any, canvas: "tuple[int, ...]", picture: "tuple[int, ...]") -> Any:
-    """Take boxes from a canvas's pixels to a picture's; rows without a detection stay as they are."""
-    if canvas == picture:
+def scaled(boxes: Any, ids: Any, canvas: "tuple[int, ...]", image: "tuple[int, ...]") -> Any:
+    """Take boxes from a canvas's pixels to an image's; rows without a detection stay as they are."""
+    if canvas == image:
         return boxes
-    factors = np.array([picture[1] / canvas[1], picture[0] / canvas[0]] * 2, np.float32)
+    factors = np.array([image[1] / canvas[1], image[0] / canvas[0]] * 2, np.float32)
     return np.where(ids >= 0, boxes * factors, boxes)
 
 
@@ -81,7 +81,7 @@ def choose_place() -> Place:
     """Choose Elastic Inference, a GPU or the CPU, in this order.
 
     An accelerator is reached by `mx.eia()` in AWS's MXNet 1.4.1 and 1.5.1, by the library `eimx` in 1.7.0. It
-    compiles for one picture size and does so again for any other.
+    compiles for one image size and does so again for any other.
     """
     attached = os.environ.get("SAGEMAKER_INFERENCE_ACCELERATOR_PRESENT") == "true"
     if attached and hasattr(mx, "eia"):
@@ -153,8 +153,8 @@ def narrowed(network: Any, labels: "list[str]") -> Any:
 
 
 def imdecode(data: bytes) -> Any:
-    """Decode a picture with MXNet's OpenCV; its many-line errors stay here, since they hang an old container."""
+    """Decode an image with MXNet's OpenCV; its many-line errors stay here, since they hang an old container."""
     try:
         return mx.image.imdecode(data).asnumpy()
     except mx.base.MXNetError as exc:
-        raise BadPicture("the picture cannot be decoded: it is damaged or truncated") from exc
+        raise BadImage("the image cannot be decoded: it is damaged or truncated") from exc

@@ -1,50 +1,39 @@
-"""SageMaker's container contract over HTTP, for the hooks beside this file or in MODEL_DIR/code. SIGHUP loads again."""
+"""Serve model directories as SageMaker's containers do. SIGHUP loads them again."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import re
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, wait
+from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
+from inference.server.process import Served, serve, set_up_logging, supervise
 
-import workers
-from contract import create_app
-from cores import usable_cores
-from runner import Model
-
-GRACE = 25  # seconds for what is in flight at SIGTERM; SageMaker kills after 30
 NAMED = re.compile(r"(?:(?P<name>[\w.-]+)=)?(?P<dir>.*)", re.DOTALL)
-BUNDLED = Path(__file__).parent / "models" / "person"
+BUNDLED = Path(__file__).parent.parent / "models" / "person"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C, then finish what is in flight. 0 after that, 1 if there is no model to serve."""
     options = parser().parse_args(arguments)
-    level = os.environ.get("DETECT_LOG_LEVEL", "info").upper()
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(message)s")
+    set_up_logging()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to load again
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: sys.exit(0))
     if options.stop_with_parent:
         threading.Thread(target=stop_at_end_of_input, daemon=True).start()
-    listening = listen(options)
-    if options.workers > 1:
-        return workers.supervise(options, listening)
-    return serve(options, listening)
+    served, listening = Served(model_dirs(options), options.queue), listen(options)
+    return supervise(served, listening, options.workers) if options.workers > 1 else serve(served, listening)
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line; the word `serve` is what SageMaker starts a container with."""
-    described = argparse.ArgumentParser(description=__doc__)
+    described = argparse.ArgumentParser(prog="inference.server", description=__doc__)
     add = described.add_argument
     add("command", nargs="?", choices=["serve"], default="serve")
     what = "weights, model.json, and code/ if it brings hooks; NAME=DIR, and again, for several, each asked by its name"
@@ -54,7 +43,6 @@ def parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=1, help="processes, each with a share of the cores")
     add("--queue", type=int, default=64, help="requests that may wait in a process; one more is refused")
     add("--stop-with-parent", action="store_true", help="stop when standard input ends")
-    add("--socket", type=int, help=argparse.SUPPRESS)  # a worker inherits the supervisor's
     return described
 
 
@@ -72,8 +60,6 @@ def default_model_dir() -> Path:
 
 def listen(options: argparse.Namespace) -> socket.socket:
     """Bind, so that connections are accepted from now on, and say where."""
-    if options.socket is not None:
-        return socket.socket(fileno=options.socket)
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     listening = socket.create_server((options.host, options.port), family=family, backlog=2048)
     # asyncio does so only for sockets that say they are TCP; without it each answer waits 40 ms for an acknowledgement.
@@ -82,47 +68,6 @@ def listen(options: argparse.Namespace) -> socket.socket:
     sys.stdout.write(f"listening on http://{host}:{listening.getsockname()[1]}\n")
     sys.stdout.flush()
     return listening
-
-
-def serve(options: argparse.Namespace, listening: socket.socket) -> int:
-    """Run one process: load the models in a thread while /ping already answers 503; end where none can be served.
-
-    One of several takes no connection before it is loaded, since those that are would have answered.
-    """
-    threads = max(2, usable_cores())
-    models = {name: Model(folder, threads, options.queue) for name, folder in model_dirs(options).items()}
-    config = uvicorn.Config(
-        create_app(models, alone=options.socket is None),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=GRACE,
-    )
-    server = uvicorn.Server(config)
-    loads = [model.load() for model in models.values()]
-    loads[-1].add_done_callback(lambda _: give_up(server) if all_failed(loads) else None)
-    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=load_all, args=(models,)).start())
-    if options.socket is not None:
-        wait(loads)
-    if not all_failed(loads):
-        server.run(sockets=[listening])
-    return 1 if all_failed(loads) else 0
-
-
-def give_up(server: uvicorn.Server) -> None:
-    """Let the process end."""
-    server.should_exit = True
-
-
-def all_failed(loads: list[Future[None]]) -> bool:
-    """Tell whether every load has ended, badly."""
-    return all(load.done() and load.exception() for load in loads)
-
-
-def load_all(models: Mapping[str, Model]) -> None:
-    """Load every model directory again, in a thread: a signal's handler may have interrupted who holds a lock."""
-    for model in models.values():
-        model.load()
 
 
 def stop_at_end_of_input() -> None:

@@ -2,10 +2,10 @@
 
     Refused                      a status, a sentence, a phrase
     ├── BadRequest           400   the body is not what the contract says
-    ├── PictureTooLarge      413   more pixels than we decode, judged from the header
-    ├── UnsupportedType      415   Content-Type or the picture's format
+    ├── ImageTooLarge      413   more pixels than we decode, judged from the header
+    ├── UnsupportedType      415   Content-Type or the image's format
     ├── NotAcceptable        406   Accept asks for something other than JSON
-    └── BadPicture           422   damaged, truncated, or of a depth that cannot be shown as RGB
+    └── BadImage           422   damaged, truncated, or of a depth that cannot be shown as RGB
     ModelNotUsable               the model directory: no request is served, the process ends
 
 The old serving stacks hang on a message of more than one line, so no message here has one.
@@ -48,7 +48,7 @@ class NotAcceptable(Refused):
     status, reason = 406, "Not Acceptable"
 
 
-class PictureTooLarge(Refused):
+class ImageTooLarge(Refused):
     """More pixels than we decode."""
 
     status, reason = 413, "Payload Too Large"
@@ -60,8 +60,8 @@ class UnsupportedType(Refused):
     status, reason = 415, "Unsupported Media Type"
 
 
-class BadPicture(Refused):
-    """The picture is damaged, truncated, or of a depth that cannot be shown as RGB."""
+class BadImage(Refused):
+    """The image is damaged, truncated, or of a depth that cannot be shown as RGB."""
 
     status, reason = 422, "Unprocessable Entity"
 

@@ -1,22 +1,22 @@
-"""The four hooks of a model directory, loaded as the container loads them, again when asked to, and run in threads."""
+"""A model directory: its hooks and their model, loaded again when asked to, and run in threads."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import hashlib
-import importlib
-import json
 import logging
-import os
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from errors import ModelNotUsable
+from inference.server.hooks import import_hooks
+from manifest import read_model_json
+
 log = logging.getLogger(__name__)
 
-LOADING = ThreadPoolExecutor(1)  # one load after the other, since they import modules of the same names
+LOADING = ThreadPoolExecutor(1)  # one load after the other: each takes all cores and the memory of a model
 
 
 class NotReady(Exception):
@@ -36,12 +36,12 @@ class Loaded(NamedTuple):
 
     hooks: Any
     model: Any
-    about: dict[str, Any]
+    description: dict[str, Any]
     revision: str
 
 
-class Answered(NamedTuple):
-    """The hooks' answer, its type, and the revision that gave it."""
+class Prediction(NamedTuple):
+    """What the hooks answer to a request, its type, and the revision that gave it."""
 
     content: bytes
     media_type: str
@@ -70,8 +70,9 @@ class Model:
 
     def _load(self) -> None:
         try:
-            revision, about, hooks = revision_of(self._dir), read_about(self._dir), import_hooks(self._dir)
-            self.loaded = Loaded(hooks, hooks.model_fn(str(self._dir)), about, revision)
+            revision, description = revision_of(self._dir), read_description(self._dir)
+            hooks = import_hooks(self._dir)
+            self.loaded = Loaded(hooks, hooks.model_fn(str(self._dir)), description, revision)
             self._failed = False
             log.info("ready with the model in %s", self._dir)
         except Exception as exc:
@@ -83,7 +84,7 @@ class Model:
         finally:
             gc.collect()  # the hooks before, and their model, are a ring of references
 
-    async def answer(self, body: bytes, content_type: str | None, accept: str | None) -> Answered:
+    async def predict(self, body: bytes, content_type: str | None, accept: str | None) -> Prediction:
         """Return the response. Raises NotReady, CannotServe, QueueFull and whatever the hooks raise."""
         if not self.ready:
             raise CannotServe if self._failed else NotReady
@@ -94,42 +95,26 @@ class Model:
         work.add_done_callback(self._leave)
         return await asyncio.shield(work)  # a client that hangs up does not free the thread
 
-    def _leave(self, work: asyncio.Future[Answered]) -> None:
+    def _leave(self, work: asyncio.Future[Prediction]) -> None:
         self._inside -= 1
         if not work.cancelled():
-            work.exception()  # looked at, so that nobody hears of an answer that nobody waits for
+            work.exception()  # read, or asyncio would log an error that no client waits for any more
 
-    def _transform(self, body: bytes, content_type: str | None, accept: str | None) -> Answered:
+    def _transform(self, body: bytes, content_type: str | None, accept: str | None) -> Prediction:
         loaded = self.loaded
         assert loaded, "nothing unloads a model"
         data = loaded.hooks.input_fn(body, content_type)
-        answer = loaded.hooks.output_fn(loaded.hooks.predict_fn(data, loaded.model), accept)
-        content, kind = answer if isinstance(answer, tuple) else (answer, accept or "application/json")
-        return Answered(content.encode() if isinstance(content, str) else content, kind, loaded.revision)
+        output = loaded.hooks.output_fn(loaded.hooks.predict_fn(data, loaded.model), accept)
+        content, kind = output if isinstance(output, tuple) else (output, accept or "application/json")
+        return Prediction(content.encode() if isinstance(content, str) else content, kind, loaded.revision)
 
 
-def import_hooks(model_dir: Path) -> Any:
-    """Import the hooks flat, from MODEL_DIR/code where the artifact brings them, else from beside this file.
-
-    Each load has modules of its own, so that it shares none with another directory's, or with those before it.
-    """
-    program = os.environ.get("SAGEMAKER_PROGRAM", "inference.py")
-    code = model_dir / "code"
-    folder = code if (code / program).is_file() else Path(__file__).parent
-    sys.path[:] = [str(folder), *(place for place in sys.path if place != str(folder))]
-    for file in folder.glob("*.py"):
-        sys.modules.pop(file.stem, None)
-    importlib.invalidate_caches()
-    return importlib.import_module(program.removesuffix(".py"))
-
-
-def read_about(model_dir: Path) -> dict[str, Any]:
+def read_description(model_dir: Path) -> dict[str, Any]:
     """Return what `model.json` says; what is wrong with it the hooks say better."""
     try:
-        about = json.loads((model_dir / "model.json").read_bytes())
-    except (OSError, ValueError):
+        return read_model_json(str(model_dir))
+    except ModelNotUsable:
         return {}
-    return about if isinstance(about, dict) else {}
 
 
 def revision_of(model_dir: Path) -> str:

@@ -1,35 +1,33 @@
-"""ONNX in float32 → ONNX in int8, calibrated on pictures like those that will come."""
+"""ONNX in float32 → ONNX in int8, calibrated on images like those that will come."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from onnxruntime import quantization
-from PIL import Image
 
-from onnx_graph import Array
+from inference.export.graph import Array
+from inference.export.images import canvas
 
 # A tensor's range leaves out the outermost of ten thousand values, which would cost the others precision.
 PERCENTILE = 99.99
 
 
 class Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
-    """Hands the quantizer one picture after another."""
+    """Hands the quantizer one image after another."""
 
     def __init__(self, files: list[Path], size: int) -> None:
         self._files, self._size = files, size
         self._next, self._end = 0, len(files)
 
     def __len__(self) -> int:
-        """Return how many pictures there are."""
+        """Return how many images there are."""
         return len(self._files)
 
     def set_range(self, start_index: int, end_index: int) -> None:
-        """Hand out these pictures alone, until told otherwise."""
+        """Hand out these images alone, until told otherwise."""
         self._next, self._end = start_index, end_index
 
     def get_next(self) -> dict[str, Array] | None:
@@ -37,16 +35,16 @@ class Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
         if self._next == self._end:
             return None
         self._next += 1
-        return {"picture": canvas(self._files[self._next - 1], self._size)[None]}
+        return {"image": canvas(self._files[self._next - 1], self._size)[None]}
 
 
 def quantize(source: Path, target: Path, files: list[Path], size: int) -> None:
-    """Write the network with its convolutions in int8, weights per channel, ranges from these pictures at size x size.
+    """Write the network with its convolutions in int8, weights per channel, ranges from these images at size x size.
 
     Integers only where the time goes: decoding boxes from int8 would cost precision and win nothing. Convolutions take
     integers and give none: what the next one takes is rounded once, behind the activation; scores and boxes never are.
     """
-    with contextlib.redirect_stdout(io.StringIO()):  # the quantizer tells of every picture
+    with contextlib.redirect_stdout(io.StringIO()):  # the quantizer tells of every image
         quantization.quantize_static(
             str(source),
             str(target),
@@ -59,22 +57,8 @@ def quantize(source: Path, target: Path, files: list[Path], size: int) -> None:
             calibrate_method=quantization.CalibrationMethod.Percentile,
             extra_options={
                 "CalibPercentile": PERCENTILE,
-                # Despite its name the stride is for every method: one picture's tensors in memory at a time, not all.
+                # Despite its name the stride is for every method: one image's tensors in memory at a time, not all.
                 "CalibStridedMinMax": 1,
                 "OpTypesToExcludeOutputQuantization": ["Conv"],
             },
         )
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the JPEG and PNG files of a folder, by name. Raises OSError where there is none."""
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not files:
-        raise FileNotFoundError(f"{folder} holds no JPEG or PNG")
-    return files
-
-
-def canvas(file: Path, size: int) -> Any:
-    """Read a picture as the gateway sends it: RGB, uint8, stretched to size x size."""
-    with Image.open(file) as image:
-        return np.asarray(image.convert("RGB").resize((size, size)))

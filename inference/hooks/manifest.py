@@ -3,10 +3,11 @@
 import json
 import os
 from collections import namedtuple
+from typing import Any
 
 from errors import ModelNotUsable
 
-# input_size: N, pictures are fitted to N x N. mean, std: of RGB in shares of 255. network: GluonCV's name.
+# input_size: N, images are fitted to N x N. mean, std: of RGB in shares of 255. network: GluonCV's name.
 # score_floor: rows under it are not answered.
 Manifest = namedtuple("Manifest", "name version labels input_size mean std fit network score_floor")
 
@@ -38,16 +39,24 @@ VARIABLES = {
 
 def read_manifest(model_dir: str) -> Manifest:
     """Return the manifest of a model directory. Raises ModelNotUsable where it is not what it should be."""
-    try:
-        with open(os.path.join(model_dir, "model.json"), encoding="utf-8") as file:
-            said = json.load(file)
-        manifest = Manifest(**{key: said.get(key, fallback(key)) for key in Manifest._fields})
-    except FileNotFoundError:
-        manifest = Manifest(*(fallback(key) for key in Manifest._fields))
-    except (OSError, ValueError, AttributeError) as exc:
-        raise ModelNotUsable("model.json cannot be read as a JSON object") from exc
+    written = read_model_json(model_dir)
+    manifest = Manifest(*(written.get(key, fallback(key)) for key in Manifest._fields))
     check(manifest)
     return manifest
+
+
+def read_model_json(model_dir: str) -> "dict[str, Any]":
+    """Return all that `model.json` says, nothing where there is none. Raises ModelNotUsable."""
+    try:
+        with open(os.path.join(model_dir, "model.json"), encoding="utf-8") as file:
+            written = json.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as exc:
+        raise ModelNotUsable("model.json cannot be read as a JSON object") from exc
+    if not isinstance(written, dict):
+        raise ModelNotUsable("model.json cannot be read as a JSON object")
+    return written
 
 
 def fallback(key: str) -> object:

@@ -6,8 +6,6 @@ is no difference.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,20 +13,19 @@ from typing import Any
 
 import mxnet as mx
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 import nms
 from codec import Detections
 from errors import ModelNotUsable
+from inference.evaluation import average_precision, evaluate
+from inference.export.graph import Array
+from inference.export.images import canvas
 from manifest import Manifest
-from onnx_graph import Array
-from quantize import canvas
 
 SEEN = 0.05  # anchors under this score are noise, and are not compared
 
-# A picture, uint8 (H, W, 3), RGB → scores (anchors, classes) without the background, boxes (anchors, 4) as corners in
-# pixels of the picture.
+# An image, uint8 (H, W, 3), RGB → scores (anchors, classes) without the background, boxes (anchors, 4) as corners in
+# pixels of the image.
 Network = Callable[[Array], tuple[Array, Array]]
 
 
@@ -41,8 +38,8 @@ def mxnet_network(prefix: Path, manifest: Manifest) -> Network:
     block = mx.gluon.SymbolBlock(mx.sym.Group(outputs), mx.sym.var("data"))
     block.load_parameters(f"{prefix}-0000.params", ignore_extra=True)
 
-    def network(picture: Array) -> tuple[Array, Array]:
-        tensor = mx.nd.image.to_tensor(mx.nd.array(picture, dtype="uint8"))
+    def network(image: Array) -> tuple[Array, Array]:
+        tensor = mx.nd.image.to_tensor(mx.nd.array(image, dtype="uint8"))
         tensor = mx.nd.image.normalize(tensor, mean=tuple(manifest.mean), std=tuple(manifest.std))
         scores, boxes = (output[0].asnumpy() for output in block(tensor.expand_dims(0)))
         return scores[:, 1:], boxes
@@ -50,58 +47,53 @@ def mxnet_network(prefix: Path, manifest: Manifest) -> Network:
     return network
 
 
-def largest_differences(ours: Network, theirs: Network, pictures: Iterable[Array]) -> tuple[float, float]:
+def largest_differences(ours: Network, theirs: Network, images: Iterable[Array]) -> tuple[float, float]:
     """Return the largest differences of a score and of a box's corner, in pixels, over what either side sees."""
-    found = [differences(ours(picture), theirs(picture)) for picture in pictures]
+    found = [differences(ours(image), theirs(image)) for image in images]
     score, corner = np.array(found).reshape(-1, 2).max(axis=0, initial=0)
     return float(score), float(corner)
 
 
 def differences(ours: tuple[Array, Array], theirs: tuple[Array, Array]) -> tuple[float, float]:
-    """Return the largest differences in one picture."""
+    """Return the largest differences in one image."""
     seen = np.maximum(ours[0], theirs[0]).max(axis=1) > SEEN
     scores, corners = (np.abs(one[seen] - other[seen]) for one, other in zip(ours, theirs, strict=True))
     return scores.max(initial=0), corners.max(initial=0)
 
 
-def average_precision(network: Network, annotations: Path, manifest: Manifest) -> tuple[float, float]:
+def average_precisions(network: Network, annotations: Path, manifest: Manifest) -> tuple[float, float]:
     """Return AP (IoU .50 to .95) and AP50 by COCO's own rules, over the manifest's labels, on a set in COCO's format.
 
-    The pictures lie in `images/` beside the annotations, or beside them.
+    The images lie in `images/` beside the annotations, or beside them.
     """
     folder = annotations.parent / "images"
     folder = folder if folder.is_dir() else annotations.parent
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells its story as it goes
-        truth = COCO(str(annotations))
-        categories = numbers_of(manifest.labels, truth)
-        found = []
-        for image in truth.dataset["images"]:
-            picture = canvas(folder / image["file_name"], manifest.input_size)
-            found += results(nms.detections(*network(picture), (1, 3, *picture.shape[:2])), image, categories)
-        evaluation = COCOeval(truth, truth.loadRes(found), "bbox")
-        evaluation.params.catIds = categories
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return float(evaluation.stats[0]), float(evaluation.stats[1])
+    truth = json.loads(annotations.read_text())
+    categories = numbers_of(manifest.labels, truth)
+    found = []
+    for entry in truth["images"]:
+        image = canvas(folder / entry["file_name"], manifest.input_size)
+        found += results(nms.detections(*network(image), (1, 3, *image.shape[:2])), entry, categories)
+    measured = evaluate(truth, found, categories)
+    return average_precision(measured), average_precision(measured, threshold=0)
 
 
-def numbers_of(labels: list[str], truth: Any) -> list[int]:
+def numbers_of(labels: list[str], truth: dict[str, Any]) -> list[int]:
     """Return the set's category numbers of these labels. Raises ModelNotUsable where it does not know one."""
-    known = {category["name"]: category["id"] for category in truth.dataset["categories"]}
+    known = {category["name"]: category["id"] for category in truth["categories"]}
     if unknown := sorted(set(labels) - set(known)):
         raise ModelNotUsable(f"the set has no category {', '.join(unknown)} to measure precision on")
     return [known[label] for label in labels]
 
 
-def results(found: Detections, image: dict[str, Any], categories: list[int]) -> list[dict[str, Any]]:
-    """Write detections as COCO writes results: x_min, y_min, width and height in the picture's own pixels."""
+def results(found: Detections, entry: dict[str, Any], categories: list[int]) -> list[dict[str, Any]]:
+    """Write detections as COCO writes results: x_min, y_min, width and height in the image's own pixels."""
     height, width = found.shape[2:]
-    boxes = found.boxes * np.array([image["width"] / width, image["height"] / height] * 2)
+    boxes = found.boxes * np.array([entry["width"] / width, entry["height"] / height] * 2)
     boxes[:, 2:] -= boxes[:, :2]
     return [
         {
-            "image_id": image["id"],
+            "image_id": entry["id"],
             "category_id": categories[int(found.ids[row, 0])],
             "score": float(found.scores[row, 0]),
             "bbox": boxes[row].tolist(),

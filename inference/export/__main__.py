@@ -2,11 +2,11 @@
 
 Runs where MXNet is. From a name of GluonCV's zoo and its weights:
 
-    python inference/export.py ssd_512_mobilenet1.0_coco --params FILE --labels person --out DIR
+    python -m inference.export ssd_512_mobilenet1.0_coco --params FILE --labels person --out DIR
 
 or, without GluonCV, from a symbol and its parameters:
 
-    python inference/export.py --symbol model-symbol.json --params model-0000.params --out DIR
+    python -m inference.export --symbol model-symbol.json --params model-0000.params --out DIR
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ import numpy as np
 import onnx
 
 import mxnet_engine
-import parity
-from convert import convert
 from errors import ModelNotUsable
+from inference.export import parity
+from inference.export.graph import Array, ConversionError
+from inference.export.images import canvas, images_in
+from inference.export.operators import convert
+from inference.export.quantize import quantize
 from manifest import DEFAULTS, Manifest, check
 from onnx_engine import OnnxDetector
-from onnx_graph import Array, ConversionError
-from quantize import canvas, pictures_in, quantize
 from weights import pretrained
 
 
@@ -47,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    described = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    described = argparse.ArgumentParser(
+        prog="inference.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     network = described.add_mutually_exclusive_group(required=True)
     network.add_argument("network", nargs="?", help="a name of GluonCV's zoo, such as ssd_512_mobilenet1.0_custom")
     network.add_argument("--symbol", type=Path, help="the network as a symbol, such as model-symbol.json")
@@ -56,9 +59,9 @@ def parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, help="folder to write; made if need be")
     add("--labels", nargs="+", default=DEFAULTS.labels, help="what is to be found, person unless named")
     add("--trained-on", nargs="+", metavar="LABEL", help="all labels of a _custom network's weights, if more than that")
-    add("--input-size", type=int, default=DEFAULTS.input_size, help="N, pictures are fitted to N x N (%(default)s)")
+    add("--input-size", type=int, default=DEFAULTS.input_size, help="N, images are fitted to N x N (%(default)s)")
     add("--score-floor", type=float, default=DEFAULTS.score_floor, help="boxes under it are not answered (%(default)s)")
-    add("--calibration", type=Path, metavar="FOLDER", help="pictures like those that will come: model.int8.onnx too")
+    add("--calibration", type=Path, metavar="FOLDER", help="images like those that will come: model.int8.onnx too")
     add("--coco", type=Path, metavar="FILE", help="annotations in COCO's format, to measure average precision on")
     add("--name", help="the network's unless named")
     add("--version", default="1")
@@ -94,7 +97,7 @@ def export(options: argparse.Namespace, manifest: Manifest) -> str:
     check_labels(reference, manifest)
     (out / "model.int8.onnx").unlink(missing_ok=True)  # one of other weights would be served
     if options.calibration:
-        calibrating = pictures_in(options.calibration)
+        calibrating = images_in(options.calibration)
         quantize(out / "model.onnx", out / "model.int8.onnx", calibrating, manifest.input_size)
     (out / "model.json").write_text(json.dumps(manifest._asdict(), indent=2) + "\n")
     return report(options, manifest, reference)
@@ -150,22 +153,22 @@ def report(options: argparse.Namespace, manifest: Manifest, reference: parity.Ne
     ]
     for name, network in networks.items():
         score, corner = parity.largest_differences(network, reference, looked_at(options, manifest.input_size))
-        scored = parity.average_precision(network, options.coco, manifest) if options.coco else ()
+        scored = parity.average_precisions(network, options.coco, manifest) if options.coco else ()
         precision = " | ".join(f"{value:.4f}" for value in scored) or "not measured | not measured"
         lines.append(f"| {name} | {score:.5f} | {corner:.3f} | {precision} |")
     return "\n".join(lines) + "\n"
 
 
 def looked_at(options: argparse.Namespace, size: int) -> Iterator[Array]:
-    """Yield the pictures that the networks are compared on: those given, else one of noise."""
+    """Yield the images that the networks are compared on: those given, else one of noise."""
     if options.calibration:
-        yield from (canvas(file, size) for file in pictures_in(options.calibration))
+        yield from (canvas(file, size) for file in images_in(options.calibration))
     else:
         yield noise(size)
 
 
 def noise(size: int) -> Array:
-    """Make a picture that shows nothing."""
+    """Make an image that shows nothing."""
     return np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
 
 

@@ -1,4 +1,7 @@
-"""The engine for plain CPUs: an ONNX file of ours on OpenVINO. No MXNet anywhere on this path."""
+"""The engine for plain CPUs: an ONNX file of ours on OpenVINO. No MXNet anywhere on this path.
+
+The one hook that needs Python 3.11: it runs in our own container, never in AWS's.
+"""
 
 import os
 import sys
@@ -18,12 +21,12 @@ from cores import usable_cores
 from errors import ModelNotUsable
 from manifest import Manifest
 
-# How often a picture size other than the model's own must come before it gets a network of its own.
+# How often an image size other than the model's own must come before it gets a network of its own.
 FREQUENT = 8
 
 
 class OnnxDetector:
-    """Calls to an SSD as `convert` writes it. One network per frequent picture size, one for all others.
+    """Calls to an SSD that the export has written. One network per frequent image size, one for all others.
 
     A fixed size is up to twice as fast as an open one, and costs a second and memory to prepare.
     """
@@ -38,21 +41,21 @@ class OnnxDetector:
         self._seen: Counter[tuple[int, int]] = Counter()
         self._lock = threading.Lock()
 
-    def __call__(self, picture: Any) -> Detections:
-        """Detect in one picture, uint8 (H, W, 3), RGB; boxes in its pixels. Safe to call from many threads."""
-        return nms.detections(*self.candidates(picture), (1, 3, *picture.shape[:2]))
+    def __call__(self, image: Any) -> Detections:
+        """Detect in one image, uint8 (H, W, 3), RGB; boxes in its pixels. Safe to call from many threads."""
+        return nms.detections(*self.candidates(image), (1, 3, *image.shape[:2]))
 
-    def candidates(self, picture: Any) -> "tuple[Any, Any]":
+    def candidates(self, image: Any) -> "tuple[Any, Any]":
         """Return what the network says of each anchor: scores (N, classes) without the background, boxes (N, 4)."""
-        size = picture.shape[0], picture.shape[1]
+        size = image.shape[0], image.shape[1]
         with self._lock:  # a network uses every core, so two at once would only be slower
             network = self._network(size)
-            network.infer({"picture": picture[None]})
+            network.infer([image[None]])
             scores, boxes = (network.get_tensor(name).data[0].copy() for name in ("scores", "boxes"))
         return scores, boxes
 
     def prepare(self, size: "tuple[int, int]") -> None:
-        """Compile for this picture size and run once, so that the first request is not slower than the next."""
+        """Compile for this image size and run once, so that the first request is not slower than the next."""
         self._own = size
         self(np.zeros((*size, 3), np.uint8))
 
@@ -72,7 +75,7 @@ class OnnxDetector:
     def _compile(self, size: "tuple[int, int] | None") -> "openvino.InferRequest":
         network = self._core.read_model(self._file)
         if size:
-            network.reshape({"picture": [1, *size, 3]})
+            network.reshape([1, *size, 3])
         return self._core.compile_model(network, "CPU", settings()).create_infer_request()
 
 
@@ -93,5 +96,5 @@ def load(model_dir: str, manifest: Manifest) -> OnnxDetector:
     try:
         detector.prepare((manifest.input_size, manifest.input_size))
     except RuntimeError as exc:
-        raise ModelNotUsable(f"{path.name} is not a model that detect's export has written") from exc
+        raise ModelNotUsable(f"{path.name} is not a model that inference.export has written") from exc
     return detector

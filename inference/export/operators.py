@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from onnx_graph import Array, ConversionError, Graph, Node, Operators, attribute, inputs
+from inference.export.graph import Array, ConversionError, Graph, Node, Operators, attribute, inputs
 
 OPSET = 17
 
@@ -185,7 +185,7 @@ OPERATORS: Operators = {
 def convert(symbol: dict[str, Any], params: dict[str, Array], mean: list[float], std: list[float]) -> onnx.ModelProto:
     """Return the network with its normalisation in front and without its non-maximum suppression behind.
 
-    Input `picture`: uint8 (1, H, W, 3), RGB. Outputs: `scores` (1, N, classes) without the background, `boxes`
+    Input `image`: uint8 (1, H, W, 3), RGB. Outputs: `scores` (1, N, classes) without the background, `boxes`
     (1, N, 4) as x_min, y_min, x_max, y_max in pixels of the input, both float32, one row per anchor.
     Raises ConversionError for a symbol that is no SSD of GluonCV's.
     """
@@ -209,19 +209,19 @@ def only(graph: Graph, op: str, name: str | None = None) -> int:
 
 
 def normalised(graph: Graph, mean: list[float], std: list[float]) -> str:
-    """uint8 picture, channels last → float tensor, channels first, normalised as GluonCV does."""
+    """uint8 image, channels last → float tensor, channels first, normalised as GluonCV does."""
     scale = graph.constant("scale", 1 / (255 * np.array(std)).reshape(1, 3, 1, 1))
     shift = graph.constant("shift", (-np.array(mean) / np.array(std)).reshape(1, 3, 1, 1))
-    planes = graph.emit("Transpose", "picture", perm=[0, 3, 1, 2])
+    planes = graph.emit("Transpose", "image", perm=[0, 3, 1, 2])
     return graph.emit("Add", graph.emit("Mul", graph.emit("Cast", planes, to=TensorProto.FLOAT), scale), shift)
 
 
 def finished(graph: Graph) -> onnx.ModelProto:
     """Wrap the nodes into a checked model."""
     value = helper.make_tensor_value_info
-    picture = value("picture", TensorProto.UINT8, [1, "height", "width", 3])
+    image = value("image", TensorProto.UINT8, [1, "height", "width", 3])
     outputs = [value(name, TensorProto.FLOAT, [1, "anchors", None]) for name in ("scores", "boxes")]
-    body = helper.make_graph(graph.nodes, "ssd", [picture], outputs, initializer=list(graph.constants.values()))
+    body = helper.make_graph(graph.nodes, "ssd", [image], outputs, initializer=list(graph.constants.values()))
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     onnx.checker.check_model(model)
     return model

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runner import CannotServe, Model, NotReady, QueueFull
+from inference.server.model import CannotServe, Model, NotReady, QueueFull
 
 MAX_BODY = 6_291_456  # SageMaker's limit for a real-time request
 MAX_DRAINED = 8 * MAX_BODY  # read to the end up to here, since clients hear an answer only after they have sent all
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the container says; `error` is the name that SageMaker's runtime gives to a failure of the platform."""
+class Result:
+    """What became of a request; `error` is the name that SageMaker's runtime gives to a failure of the platform."""
 
     status: int
     content: bytes
@@ -35,12 +35,12 @@ class Answer:
     revision: str = ""
 
 
-NOT_READY = Answer(503, b"the model is still loading", error="ModelNotReadyException")
-QUEUE_FULL = Answer(503, b"too many requests are waiting", error="ServiceUnavailable")
-CANNOT_SERVE = Answer(503, b"the model cannot be served", error="ServiceUnavailable")
-NO_SUCH_MODEL = Answer(400, b"there is no endpoint of this name", error="ValidationError")
-TOO_LARGE = Answer(413, b"the body is larger than 6291456 bytes", error="ValidationError")
-TOO_SLOW = Answer(408, b"the body did not arrive in time", error="ValidationError")
+NOT_READY = Result(503, b"the model is still loading", error="ModelNotReadyException")
+QUEUE_FULL = Result(503, b"too many requests are waiting", error="ServiceUnavailable")
+CANNOT_SERVE = Result(503, b"the model cannot be served", error="ServiceUnavailable")
+NO_SUCH_MODEL = Result(400, b"there is no endpoint of this name", error="ValidationError")
+TOO_LARGE = Result(413, b"the body is larger than 6291456 bytes", error="ValidationError")
+TOO_SLOW = Result(408, b"the body did not arrive in time", error="ValidationError")
 # Where the runtime's status is another than the container's.
 RUNTIME_STATUS = {"ModelNotReadyException": 429}
 
@@ -87,7 +87,7 @@ def description(model: Model | None) -> Response:
     """Say what is served, and by which load of it."""
     if model is None or model.loaded is None:
         return PlainTextResponse("nothing is served under this name", 404 if model is None else 503)
-    return JSONResponse({"revision": model.loaded.revision, "model": model.loaded.about})
+    return JSONResponse({"revision": model.loaded.revision, "model": model.loaded.description})
 
 
 async def load_again(model: Model | None, request: Request) -> Response:
@@ -102,7 +102,7 @@ async def load_again(model: Model | None, request: Request) -> Response:
     return description(model)
 
 
-async def invoke(model: Model | None, request: Request) -> Answer:
+async def invoke(model: Model | None, request: Request) -> Result:
     """Run a request through the model. No input raises."""
     try:
         async with asyncio.timeout(MAX_SECONDS):
@@ -112,8 +112,8 @@ async def invoke(model: Model | None, request: Request) -> Answer:
         if model is None:
             return NO_SUCH_MODEL
         headers = request.headers
-        answered = await model.answer(body, headers.get("content-type"), headers.get("accept"))
-        return Answer(200, answered.content, answered.media_type, revision=answered.revision)
+        predicted = await model.predict(body, headers.get("content-type"), headers.get("accept"))
+        return Result(200, predicted.content, predicted.media_type, revision=predicted.revision)
     except NotReady:
         return NOT_READY
     except CannotServe:
@@ -138,34 +138,34 @@ async def read_body(request: Request) -> bytes | None:
     return bytes(body) if size <= MAX_BODY else None
 
 
-def refusal(exc: Exception) -> Answer:
+def refusal(exc: Exception) -> Result:
     """Turn what a hook raised into an answer: its own words where it carries a status, ours where it does not."""
     status, message = getattr(exc, "status_code", None), getattr(exc, "message", None)
     if isinstance(status, int) and isinstance(message, str):
-        return Answer(status, message.encode())
+        return Result(status, message.encode())
     log.error("the hooks failed", exc_info=exc)
-    return Answer(500, b"the model failed on this request")
+    return Result(500, b"the model failed on this request")
 
 
-def as_container(answer: Answer) -> Response:
+def as_container(result: Result) -> Response:
     """Answer as a container does."""
-    return finished(Response(answer.content, answer.status, media_type=answer.media_type), answer)
+    return finished(Response(result.content, result.status, media_type=result.media_type), result)
 
 
-def as_runtime(answer: Answer) -> Response:
+def as_runtime(result: Result) -> Response:
     """Answer as SageMaker's runtime does: what the container refuses is a ModelError with its words inside."""
-    if answer.status < 400:
+    if result.status < 400:
         headers = {"x-Amzn-Invoked-Production-Variant": "AllTraffic", "x-amzn-RequestId": str(uuid.uuid4())}
-        headers["X-Amzn-SageMaker-Custom-Attributes"] = answer.revision
-        return Response(answer.content, answer.status, headers, answer.media_type)
-    text = answer.content.decode()
-    if answer.error:
-        status = RUNTIME_STATUS.get(answer.error, answer.status)
-        return finished(runtime_error(status, answer.error, {"Message": text}), answer)
-    details = {"OriginalStatusCode": answer.status, "OriginalMessage": text, "LogStreamArn": ""}
-    side = "client" if answer.status < 500 else "server"
-    words = f'Received {side} error ({answer.status}) from primary with message "{text}".'
-    return finished(runtime_error(424, "ModelError", {**details, "Message": words}), answer)
+        headers["X-Amzn-SageMaker-Custom-Attributes"] = result.revision
+        return Response(result.content, result.status, headers, result.media_type)
+    text = result.content.decode()
+    if result.error:
+        status = RUNTIME_STATUS.get(result.error, result.status)
+        return finished(runtime_error(status, result.error, {"Message": text}), result)
+    details = {"OriginalStatusCode": result.status, "OriginalMessage": text, "LogStreamArn": ""}
+    side = "client" if result.status < 500 else "server"
+    words = f'Received {side} error ({result.status}) from primary with message "{text}".'
+    return finished(runtime_error(424, "ModelError", {**details, "Message": words}), result)
 
 
 def runtime_error(status: int, name: str, details: dict[str, object]) -> Response:
@@ -174,8 +174,8 @@ def runtime_error(status: int, name: str, details: dict[str, object]) -> Respons
     return JSONResponse(details, status, headers)
 
 
-def finished(response: Response, answer: Answer) -> Response:
+def finished(response: Response, result: Result) -> Response:
     """End the connection where part of the body was left unread."""
-    if answer in (TOO_LARGE, TOO_SLOW):
+    if result in (TOO_LARGE, TOO_SLOW):
         response.headers["connection"] = "close"
     return response
