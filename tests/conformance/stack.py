@@ -16,6 +16,7 @@ import httpx2
 
 from deploy.artifact import pack
 from deploy.targets import TARGETS
+from inference import HOOKS
 from tests.inference.server_process import ServerProcess
 from tests.model_dirs import BUNDLED
 
@@ -48,7 +49,7 @@ def artifact(stack: Stack, base: Path) -> Path:
 
 def unpack(weights: Path, base: Path) -> None:
     """Unpack under BASE/model what is deployed from a model directory."""
-    with tarfile.open(fileobj=io.BytesIO(pack(TARGETS["mxnet"], weights).content)) as packed:
+    with tarfile.open(fileobj=io.BytesIO(pack(TARGETS["mxnet"], weights, HOOKS).content)) as packed:
         packed.extractall(base / "model", filter="data")
 
 

@@ -32,7 +32,7 @@ TABLE = [
         "tests/training/test_training_docs.py::test_a_program_takes_the_options_that_the_page_gives_it",
     ),
     Elsewhere(
-        r"\.venv-mxnet/bin/python inference/export\.py ",
+        r"\.venv-mxnet/bin/python -m inference\.export ",
         "needs MXNet, and half a minute",
         "tests/inference/test_endpoint_docs.py::test_the_exports_that_the_pages_show_have_options_that_exist",
     ),

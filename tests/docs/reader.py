@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 PARTS = ("README.md", "api", "deploy", "docs", "inference", "pyproject.toml", "requirements")
 PROGRAMS = {"scripts/run", ".venv/bin/detect-gateway", ".venv/bin/detect-deploy", ".venv/bin/python", "curl"}
 LANGUAGES = {"python": [".venv/bin/python", "-c"], "js": ["node", "--input-type=module", "--eval"]}
-SERVES = re.compile(r"(scripts/run|detect-gateway serve|inference/server\.py)\b")
+SERVES = re.compile(r"(scripts/run|detect-gateway serve|-m inference\.server)\b")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/detect-endpoint:1"
 PROBLEM = 22  # curl's exit code for a status of 400 and more
 REFUSED = re.compile(r'"status": [45]\d\d')
@@ -131,7 +131,7 @@ class Reader:
 
     def start(self, line: str) -> None:
         """Start a server in the place of the one before, and wait until it is ready."""
-        named, path = ("8080", "/ping") if "server.py" in line else ("8000", "/health/ready")
+        named, path = ("8080", "/ping") if "inference.server" in line else ("8000", "/health/ready")
         asked = (self.here(line), dict(self.environment))
         if named in self.running and self.running[named].asked == asked:
             return

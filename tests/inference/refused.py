@@ -1,4 +1,4 @@
-"""Runs exports that must fail, and writes [exit code, standard error] of each: `-m tests.inference.refused ARGUMENTS`."""
+"""Writes [exit code, standard error] of exports that must fail: `-m tests.inference.refused ARGUMENTS-OF-EACH`."""
 
 import contextlib
 import io

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.conftest import ROOT
 from tests.inference.server_process import Server, ServerProcess, runtime, wait_for
 from tests.model_dirs import broken, replace, variant
 
@@ -90,11 +91,30 @@ def test_hooks_with_modules_of_the_same_name_do_not_mix(server: Server, tmp_path
     one, two = speaking(tmp_path / "one", "miau"), speaking(tmp_path / "two", "wuff")
     with server("--model-dir", str(one), "--model-dir", str(two)) as running:
         wait_for(lambda: httpx2.get(f"{running.url}/endpoints/two").is_success)
-        assert running.post("", "/endpoints/one/invocations").json()["said"].startswith("miau")
+        assert running.post("", "/endpoints/one/invocations").json() == {"said": "miaumiau"}
         assert running.post("", "/endpoints/two/invocations").json() == {"said": "wuffwuff"}
         (two / "code" / "words.py").write_text("SAID = 'howl'")
         assert running.post("", "/endpoints/two/reload").status_code == 200
         assert running.post("", "/endpoints/two/invocations").json() == {"said": "howlhowl"}
+
+
+def test_hooks_named_like_the_servers_modules_or_pythons_break_nothing(
+    server: Server, tmp_path: Path, good_request: str
+) -> None:
+    own = speaking(tmp_path / "own", "miau")
+    servers = {file.stem for file in (ROOT / "inference").glob("*/*.py")} - {"inference", "__init__", "__main__"}
+    names = [*sorted(servers), "asyncio", "json", "starlette", "uvicorn"]
+    for name in names:
+        (own / "code" / f"{name}.py").write_text("OURS = True\n")
+    hooks = own / "code" / "inference.py"
+    hooks.write_text(f"NAMES = {names}\nfor name in NAMES: assert __import__(name).OURS\n{HOOKS}")
+    other = variant(tmp_path / "other")
+    with server("--model-dir", str(own), "--model-dir", str(other)) as running:
+        wait_for(lambda: httpx2.get(f"{running.url}/endpoints/other").is_success)
+        for name in ("own", "other", "own"):
+            assert running.post("", f"/endpoints/{name}/reload").status_code == 200
+            assert running.post("", "/endpoints/own/invocations").json() == {"said": "miaumiau"}
+            assert best(running, "other", good_request)
 
 
 def test_one_directory_that_cannot_be_served_leaves_the_other_and_is_refused_at_once(

@@ -229,6 +229,14 @@ def test_no_server_outlives_a_parent_that_is_killed(tmp_path: Path, slow_dir: Pa
     assert gone(url, seconds=15)
 
 
+def test_no_worker_outlives_a_supervisor_that_is_killed(server: Server, slow_dir: Path) -> None:
+    with server("--model-dir", str(slow_dir), "--workers", "2") as running:
+        running.wait_until_ready()
+        running.process.kill()
+        running.process.wait()
+        assert gone(running.url, seconds=15)
+
+
 def gone(url: str, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
