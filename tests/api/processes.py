@@ -38,7 +38,7 @@ class Served:
 
     def child(self) -> int:
         """The process id of the embedded endpoint."""
-        return next(pid for pid in children(self.process.pid) if b"server.py" in command_line(pid))
+        return next(pid for pid in children(self.process.pid) if b"inference.server" in command_line(pid))
 
     def end(self) -> None:
         self.client.close()
@@ -61,7 +61,7 @@ def command_line(pid: int) -> bytes:
 
 
 def alive(pid: int) -> bool:
-    return b"server.py" in command_line(pid)
+    return b"inference.server" in command_line(pid)
 
 
 def resident_megabytes(pid: int) -> float:

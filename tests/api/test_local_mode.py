@@ -130,7 +130,7 @@ def test_several_workers_share_one_embedded_endpoint() -> None:
         ]
         assert found[0]
         assert all(one == found[0] for one in found)
-        assert sum(b"server.py" in command_line(pid) for pid in children(served.process.pid)) == 1
+        assert sum(b"inference.server" in command_line(pid) for pid in children(served.process.pid)) == 1
     finally:
         served.end()
 

@@ -21,7 +21,7 @@ class Served:
         """Megabytes that the gateway (its workers too) and the embedded endpoint have in memory."""
         gateway = psutil.Process(self.process.pid)
         everyone = [gateway, *gateway.children(recursive=True)]
-        embedded = [one for one in everyone if any(part.endswith("server.py") for part in one.cmdline())]
+        embedded = [one for one in everyone if "inference.server" in one.cmdline()]
         held = {one.pid: one.memory_info().rss / 2**20 for one in everyone}
         inside = sum(held[one.pid] for one in embedded)
         return {"gateway": sum(held.values()) - inside, "endpoint": inside}

@@ -86,10 +86,3 @@ def runtime(url: str) -> Any:
         aws_secret_access_key="none",
         config=Config(retries={"total_max_attempts": 1}),
     )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -14,8 +14,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import ROOT
-from tests.inference.server_process import Server, ServerProcess, runtime, wait_for
+from tests.inference.server_process import Server, ServerProcess, runtime
 from tests.model_dirs import broken, replace, variant
+from tests.waiting import wait_for
 
 Box = list[float]
 HOOKS = """
