@@ -4,25 +4,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from tests.conformance.stack import Stack, artifact, serve, wait_for_an_answer
+from tests.conformance.stack import Served, Stack, artifact, serve, wait_for_an_answer
 from tests.conftest import ROOT
 from tests.inference.example_requests import drawn_image, encoded, request_of
 from tests.inference.server_process import ServerProcess, start_server
 from tests.model_dirs import BUNDLED
 
 MXNET_PYTHON = ROOT / ".venv-mxnet" / "bin" / "python"
-
-
-class Served(NamedTuple):
-    """Our hooks on a stack, in a folder, running."""
-
-    stack: Stack
-    base: Path
-    running: ServerProcess
 
 
 def stack_named(name: str) -> Stack:

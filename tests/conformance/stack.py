@@ -34,6 +34,14 @@ class Stack(NamedTuple):
         return self.folder / "bin" / "python"
 
 
+class Served(NamedTuple):
+    """Our hooks on a stack, in a folder, running."""
+
+    stack: Stack
+    base: Path
+    running: ServerProcess
+
+
 def artifact(stack: Stack, base: Path) -> Path:
     """Unpack under BASE/model what is deployed: our hooks, and the bundled detector as this MXNet's symbol + params."""
     weights = base / "weights"

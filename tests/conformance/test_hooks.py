@@ -7,8 +7,7 @@ from contextlib import suppress
 import httpx2
 import pytest
 
-from tests.conformance.conftest import Served
-from tests.conformance.stack import end, serve, wait_for_an_answer
+from tests.conformance.stack import Served, end, serve, wait_for_an_answer
 from tests.inference.bad_requests import Bad, bad_requests
 from tests.inference.same_boxes import assert_same_boxes
 from tests.inference.server_process import ServerProcess
