@@ -25,7 +25,7 @@ from inference.server.app import create_app
 from inference.server.model import Model
 
 GRACE = 25  # seconds for what is in flight at SIGTERM; SageMaker kills after 30
-HUNG = 60  # seconds without a sign of life, after which a worker is replaced
+HUNG = 15  # seconds without a sign of life, after which a worker is replaced; one that dies may cost as many
 
 
 class Served(NamedTuple):
