@@ -25,40 +25,30 @@ from api.settings import Settings
 from api.telemetry.clock import Clock
 from api.telemetry.metrics import Metrics
 
+USUAL_CALL_SECONDS = 0.1  # of an endpoint, until it is measured
+
 
 @dataclass(frozen=True)
 class Shared:
-    """What all models of a process share: settings, metrics, decoders and calls, and the queues before them."""
+    """What all models of a process share: settings, metrics, the decoders with the queue before them, threads."""
 
     settings: Settings
     metrics: Metrics
     decoders: Decoders
     decoding: WorkQueue
-    calls: WorkQueue
     threads: ThreadPoolExecutor
 
     @classmethod
     def of(cls, settings: Settings, metrics: Metrics) -> Self:
         """As the settings say."""
-        waiting = metrics.waiting.labels
-        return cls(
-            settings,
-            metrics,
-            Decoders(settings.decode_seconds),
-            WorkQueue(
-                settings.decodes,
-                memory=settings.decode_bytes,
-                spare_slot=True,
-                note=waiting("decode").set,
-            ),
-            WorkQueue(settings.endpoint_calls, pace=0.1, note=waiting("endpoint").set),
-            ThreadPoolExecutor(settings.endpoint_calls, thread_name_prefix="endpoint"),
+        decoding = WorkQueue(
+            settings.decodes,
+            memory=settings.decode_bytes,
+            spare_slot=True,
+            note=metrics.waiting.labels("decode").inc,
         )
-
-    def check_queue(self, caller: str, seconds: float = BASE_SECONDS) -> None:
-        """Raises Overloaded where decoding of so many seconds would wait too long, here or for the endpoint."""
-        waits = {"decode-queue": self.decoding.wait(caller, seconds), "endpoint-queue": self.calls.wait(caller, 1)}
-        check_wait(waits, self.settings.queue_seconds)
+        threads = ThreadPoolExecutor(settings.endpoint_calls * len(settings.backends), thread_name_prefix="endpoint")
+        return cls(settings, metrics, Decoders(settings.decode_seconds), decoding, threads)
 
     def close(self) -> None:
         """Stop processes and threads."""
@@ -81,6 +71,8 @@ class Detector:
     def __init__(self, name: str, backend: Backend, endpoint: Endpoint, shared: Shared) -> None:
         self.name, self.endpoint, self.settings = name, endpoint, shared.settings
         self._backend, self._shared, self._metrics = backend, shared, shared.metrics
+        waiting = shared.metrics.waiting.labels("endpoint")
+        self._calls = WorkQueue(shared.settings.endpoint_calls, pace=USUAL_CALL_SECONDS, note=waiting.inc)
         self._serving = self._described(endpoint.serving() or Serving(revision="", model=backend.on_disk()))
         self._metrics.expect(name)
 
@@ -88,6 +80,11 @@ class Detector:
     def model(self) -> Model:
         """What the model is, as far as this process has heard."""
         return self._serving.model
+
+    def check_queue(self, caller: str, seconds: float = BASE_SECONDS) -> None:
+        """Raises Overloaded where decoding of so many seconds would wait too long, here or for the endpoint."""
+        decoding, calls = self._shared.decoding.wait(caller, seconds), self._calls.wait(caller, 1)
+        check_wait({"decode-queue": decoding, "endpoint-queue": calls}, self.settings.queue_seconds)
 
     async def detect(self, upload: bytes, wanted: Parameters, asker: Asker) -> Result:
         """The boxes of one upload, in pixels of the original image.
@@ -97,7 +94,7 @@ class Detector:
         clock, settings = Clock(), self.settings
         async with _deadline(asker.ends_at):
             image = inspect(upload, settings.formats, settings.max_pixels, settings.max_side)
-            self._shared.check_queue(asker.caller, image.seconds(self.model.input_size))
+            self.check_queue(asker.caller, image.seconds(self.model.input_size))
             del upload
             answer, fit, model = await self._answer(image, asker, clock, wanted)
         self._metrics.detected(self.name, clock.spent, image.width * image.height)
@@ -146,7 +143,7 @@ class Detector:
     async def _call(self, canvas: bytes, model: Model, asker: Asker, clock: Clock) -> tuple[EndpointAnswer, str]:
         """The endpoint's answer for a canvas, in its caller's turn, and the revision of the model that gave it."""
         call = Call(asker.request_id, asker.ends_at - time.monotonic())
-        async with self._shared.calls.turn(asker.caller, 1) as turn:
+        async with self._calls.turn(asker.caller, 1) as turn:
             clock.add("queue", turn.waited)
             with clock.time("inference"):
                 invoking = asyncio.get_running_loop().run_in_executor(

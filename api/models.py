@@ -36,11 +36,6 @@ class Models:
             raise UnknownModel("GET /models lists the models that there are.")
         return self._detectors[name]
 
-    @property
-    def shared(self) -> Shared:
-        """What all of them share."""
-        return self._shared
-
     async def states(self, stopping: bool) -> list[EndpointState]:
         """Each endpoint's state; where the gateway is stopping, none is ready whatever its endpoint says."""
         states = await asyncio.gather(*(asyncio.to_thread(one.endpoint.state) for one in self))

@@ -22,6 +22,8 @@ FORMATS = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
 REPLACED = {
     "DETECT_WAITING_DECODES": "DETECT_QUEUE_SECONDS bounds the time that requests wait, whatever they wait for",
     "DETECT_WAITING_CALLS": "DETECT_QUEUE_SECONDS bounds the time that requests wait, whatever they wait for",
+    "DETECT_EMBEDDED_URL": "the embedded endpoint has a socket in a private folder, DETECT_EMBEDDED_SOCKET; for one "
+    "that you run yourself set DETECT_ENDPOINT_NAME and AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME",
 }
 OF_ONE_MODEL = ("endpoint_name", "model_dir", "model_name", "labels", "input_size", "fit", "min_score")
 
@@ -79,9 +81,9 @@ class Settings(BaseSettings):
         None,
         description="SageMaker endpoint to ask. Unset, the gateway starts its embedded endpoint on loopback.",
     )
-    embedded_url: str | None = Field(
+    embedded_socket: Path | None = Field(
         None,
-        description="Where an embedded endpoint already answers; `serve` sets it for its workers.",
+        description="Socket of an embedded endpoint that runs already; `serve` sets it for its workers.",
     )
     model_dir: Path = Field(
         INFERENCE / "models" / "person",

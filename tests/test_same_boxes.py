@@ -20,7 +20,7 @@ from tests.seed_endpoint import SeedEndpoint, reply
 @pytest.fixture(scope="module")
 def local() -> Iterator[httpx2.Client]:
     """The local mode: the gateway and its embedded endpoint with the bundled detector."""
-    with embedded_endpoint({"person": BUNDLED}) as embedded, gateway(embedded_url=embedded.url) as client:
+    with embedded_endpoint({"person": BUNDLED}) as embedded, gateway(embedded_socket=embedded.socket) as client:
         while client.get("/health/ready").status_code != 200:
             pass
         yield client

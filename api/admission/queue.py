@@ -49,7 +49,7 @@ class WorkQueue:
     """Work for so many slots, and so many bytes of memory; on the event loop's thread only.
 
     `pace` is how long work of cost 1 takes, in seconds, until it is measured;
-    `note` hears how many wait.
+    `note` hears how many more wait, or fewer.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class WorkQueue:
         self._pace, self._slowest, self._fastest = pace, pace * 10, pace / 10
         self._waiting: list[Work] = []
         self._running: list[Work] = []
-        self._now, self._count = 0.0, 0  # virtual time; pieces of work so far
+        self._now, self._count, self._noted = 0.0, 0, 0  # virtual time; pieces of work so far; waiting when last noted
         self._finish: dict[str, float] = {}  # virtual time at which each caller has had what he asked for
 
     def wait(self, caller: str, cost: float) -> float:
@@ -117,7 +117,8 @@ class WorkQueue:
             else:
                 self._start(self._waiting.pop(index))
                 busy[work.caller] += 1
-        self._note(len(self._waiting))
+        self._note(len(self._waiting) - self._noted)
+        self._noted = len(self._waiting)
 
     def _fits(self, work: Work, reserved: int) -> bool:
         """Whether its memory is free now, and would be beside what is reserved."""

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -16,8 +15,6 @@ import typer
 from api.cli.console import out, settings_with
 from api.errors import InvalidSetting
 from api.settings import Settings
-
-IN_MEMORY = "/dev/shm"  # writable where a container's root is not
 
 
 def serve(
@@ -65,10 +62,11 @@ def _serve(settings: Settings) -> None:
 @contextmanager
 def _shared_metrics() -> Iterator[None]:
     """A folder in which all workers count."""
+    from api.endpoint.embedded_process import private_folder
     from api.telemetry.metrics import SHARED_FOLDER
 
-    folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
-    with TemporaryDirectory(prefix="detect-metrics-", dir=folder) as os.environ[SHARED_FOLDER]:
+    with private_folder("detect-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = str(folder)
         yield
 
 

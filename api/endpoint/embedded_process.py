@@ -1,4 +1,4 @@
-"""The embedded endpoint: starts inference.server on loopback as a child process, watches it, starts it again."""
+"""The embedded endpoint: inference.server as a child process behind a private socket, restarted whenever it ends."""
 
 import logging
 import os
@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from tempfile import TemporaryDirectory
 
 from api.errors import EndpointUnavailable
 from api.settings import INFERENCE, Settings
 
 log = logging.getLogger(__name__)
 
+IN_MEMORY = "/dev/shm"  # writable where a container's root is not
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 
@@ -24,41 +25,50 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 def embedded_endpoint(model_dirs: Mapping[str, Path]) -> Iterator["EmbeddedProcess"]:
     """An endpoint that serves these model directories, by name, for as long as the context lasts.
 
-    A child that dies is started again on the same port; one that cannot even start raises EndpointUnavailable.
+    Its socket lies in a folder that no other user may enter: nobody else can ask it, or answer in its place. A child
+    that dies is started again; one that cannot even start raises EndpointUnavailable.
     """
     if not (INFERENCE / "server").is_dir():
         raise EndpointUnavailable("No detector is installed here to embed: set DETECT_ENDPOINT_NAME.")
-    child = EmbeddedProcess(model_dirs)
-    child.start()
-    try:
-        yield child
-    finally:
-        child.stop()
+    with private_folder("detect-endpoint-") as folder:
+        child = EmbeddedProcess(model_dirs, folder / "socket")
+        child.start()
+        try:
+            yield child
+        finally:
+            child.stop()
+
+
+@contextmanager
+def private_folder(prefix: str) -> Iterator[Path]:
+    """A new folder for this user alone, in memory where there is such a place."""
+    with TemporaryDirectory(prefix=prefix, dir=IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None) as folder:
+        yield Path(folder)
 
 
 @contextmanager
 def with_embedded(settings: Settings) -> Iterator[tuple[Settings, "EmbeddedProcess | None"]]:
-    """The settings with the address of an embedded endpoint, for worker processes too, where they need one.
+    """The settings with the socket of an embedded endpoint, for worker processes too, where they need one.
 
     What the models are called stays. Raises EndpointUnavailable.
     """
-    if not settings.model_dirs or settings.embedded_url:
+    if not settings.model_dirs or settings.embedded_socket:
         yield settings, None
         return
     with embedded_endpoint(settings.model_dirs) as embedded:
-        os.environ["DETECT_EMBEDDED_URL"] = embedded.url
+        os.environ["DETECT_EMBEDDED_SOCKET"] = str(embedded.socket)
         if not settings.endpoints:
             os.environ["DETECT_MODEL_NAME"] = next(iter(settings.backends))
-        yield settings.model_copy(update={"embedded_url": embedded.url}), embedded
+        yield settings.model_copy(update={"embedded_socket": embedded.socket}), embedded
 
 
 class EmbeddedProcess:
-    """The child process, and its URL. One model alone answers to any name."""
+    """The child process, and its socket. One model alone answers to any name."""
 
-    def __init__(self, model_dirs: Mapping[str, Path]) -> None:
+    def __init__(self, model_dirs: Mapping[str, Path], socket: Path) -> None:
         alone = len(model_dirs) == 1
         self._served = [str(folder) if alone else f"{name}={folder}" for name, folder in model_dirs.items()]
-        self.url, self._port = "", 0
+        self.socket = socket
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
 
@@ -85,7 +95,8 @@ class EmbeddedProcess:
 
     def _spawn(self) -> None:
         """Start the server and wait until it listens; its standard input tells it that we are gone."""
-        command = [sys.executable, "-P", "-m", "inference.server", "--port", str(self._port), "--stop-with-parent"]
+        server = [sys.executable, "-P", "-m", "inference.server"]
+        command = [*server, "--unix-socket", str(self.socket), "--stop-with-parent"]
         self._process = subprocess.Popen(
             [*command, *(part for served in self._served for part in ("--model-dir", served))],
             stdin=subprocess.PIPE,
@@ -96,8 +107,6 @@ class EmbeddedProcess:
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line.startswith("listening on "):
             raise EndpointUnavailable("The embedded endpoint could not be started; its log above says why.")
-        self.url = line.removeprefix("listening on ").strip()
-        self._port = urlsplit(self.url).port or 0
 
     def _watch(self) -> None:
         pause = FIRST_PAUSE

@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import boto3
@@ -50,7 +51,7 @@ class SageMakerEndpoint:
     name: str
     wire: Wire
     breaker: Breaker
-    embedded_url: str | None = None
+    embedded_socket: Path | None = None
     last_error: str | None = None
 
     def invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
@@ -74,9 +75,9 @@ class SageMakerEndpoint:
         SageMaker's is asked nothing.
         """
         breaker = self.breaker.state
-        alive = self.embedded_url is None or self.serving() is not None
+        alive = self.embedded_socket is None or self.serving() is not None
         return EndpointState(
-            kind="embedded" if self.embedded_url else "sagemaker",
+            kind="embedded" if self.embedded_socket else "sagemaker",
             name=self.name,
             ready=alive and breaker != "open",
             breaker=breaker,
@@ -85,13 +86,13 @@ class SageMakerEndpoint:
 
     def serving(self) -> Serving | None:
         """What the embedded endpoint says; SageMaker's says nothing."""
-        return loopback.serving(self.embedded_url, self.name) if self.embedded_url else None
+        return loopback.serving(self.embedded_socket, self.name) if self.embedded_socket else None
 
     def reload(self) -> None:
         """Of the embedded endpoint's models only."""
-        if not self.embedded_url:
+        if not self.embedded_socket:
             raise NotReloaded("This model is SageMaker's; `detect-deploy update` gives its endpoint another.")
-        loopback.load_again(self.embedded_url, self.name)
+        loopback.load_again(self.embedded_socket, self.name)
 
     @property
     def breaker_state(self) -> State:
@@ -126,7 +127,7 @@ class SageMakerEndpoint:
                 InferenceId=call.request_id,
                 Body=body,
             )
-            return answer["Body"].read(), answer.get("CustomAttributes", "") if self.embedded_url else ""
+            return answer["Body"].read(), answer.get("CustomAttributes", "") if self.embedded_socket else ""
         except (aws.BotoCoreError, aws.ClientError) as error:
             _translate(error)
         except DetectError:
@@ -155,13 +156,13 @@ def _connect(settings: Settings, backend: Backend, name: str) -> SageMakerEndpoi
             client = connect_to(config=Config(**once))
         else:
             loopback_only = Config(**once, signature_version=botocore.UNSIGNED, region_name="us-east-1")
-            client = connect_to(endpoint_url=settings.embedded_url, config=loopback_only)
+            client = connect_to(endpoint_url=loopback.URL, config=loopback_only)
     except aws.BotoCoreError as error:
         _translate(error)
     authorities = core.get_config_variable("ca_bundle") or get_cert_path(True)
-    wire = Wire(client.meta.endpoint_url, settings.connect_seconds, MAX_ANSWER_BYTES, authorities)
+    embedded = None if backend.endpoint_name else settings.embedded_socket
+    wire = Wire(client.meta.endpoint_url, settings.connect_seconds, MAX_ANSWER_BYTES, authorities, embedded)
     client.meta.events.register(BEFORE_SEND, partial(_send, wire))
-    embedded = None if backend.endpoint_name else settings.embedded_url
     return SageMakerEndpoint(client, name, wire, Breaker(settings.breaker_faults), embedded)
 
 

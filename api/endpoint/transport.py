@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -18,6 +19,7 @@ import urllib3
 from urllib3 import exceptions as failures
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from api.endpoint.unix_socket import connect
 from api.errors import DeadlineExceeded, EndpointUnavailable
 
 CHUNK = 64 * 1024
@@ -73,8 +75,16 @@ class Reply(NamedTuple):
 class Wire:
     """Connections to one endpoint; each belongs to the thread that opened it, so that cutting it hits nobody else."""
 
-    def __init__(self, url: str, connect_seconds: float, most_bytes: int, authorities: str | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        connect_seconds: float,
+        most_bytes: int,
+        authorities: str | None,
+        embedded: Path | None = None,
+    ) -> None:
         self._url, self._connect_seconds, self._most_bytes = url, connect_seconds, most_bytes
+        self._embedded = embedded
         self._tls = ssl.create_default_context(cafile=authorities) if url.startswith("https") else None
         self._mine = threading.local()
 
@@ -121,14 +131,15 @@ class Wire:
 
     def _open(self) -> urllib3.PoolManager:
         options: dict[str, Any] = {"num_pools": 1, "maxsize": 1, "ssl_context": self._tls}
-        proxy = _proxy(self._url)
+        proxy = None if self._embedded else _proxy(self._url)
         connections = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-        connections.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        http = _embedded_pool(self._embedded, self._connect_seconds) if self._embedded else _HttpPool
+        connections.pool_classes_by_scheme = {"http": http, "https": _HttpsPool}
         return connections
 
 
 def _proxy(url: str) -> str | None:
-    """What HTTPS_PROXY and NO_PROXY say; never for loopback, where the embedded endpoint is."""
+    """What HTTPS_PROXY and NO_PROXY say; never for loopback."""
     address = urlsplit(url)
     host = address.hostname or ""
     bypassed = host in {"127.0.0.1", "::1", "localhost"} or proxy_bypass(host)
@@ -160,6 +171,22 @@ class _Https(_Cuttable, HTTPSConnection):
 
 class _HttpPool(urllib3.HTTPConnectionPool):
     ConnectionCls = _Http
+
+
+def _embedded_pool(path: Path, seconds: float) -> type[urllib3.HTTPConnectionPool]:
+    """Connections to the embedded endpoint's socket."""
+
+    class Connection(_Http):
+        def _new_conn(self) -> socket.socket:
+            try:
+                return connect(path, seconds)
+            except OSError as error:
+                raise failures.NewConnectionError(self, str(error)) from error
+
+    class Pool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):

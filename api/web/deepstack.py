@@ -44,8 +44,8 @@ async def _answer(request: Request, models: Models, model: str | None = None) ->
     try:
         form = await read_form(request)
         await request.app.state.authentication.admit(request, form.fields.get("api_key"))
-        models.shared.check_queue(caller_of(request))
         detector = models.named(model)
+        detector.check_queue(caller_of(request))
         record.model = detector.name
         result = await detector.detect(form.image(), _wanted(form), asker_of(request))
     except DetectError as error:

@@ -44,8 +44,8 @@ async def _admitted(request: Request) -> None:
     await request.app.state.authentication.admit(request)
 
 
-async def _queued(request: Request, models: CurrentModels) -> None:
-    models.shared.check_queue(caller_of(request))
+async def _queued(request: Request, detector: CurrentDetector) -> None:
+    detector.check_queue(caller_of(request))
 
 
 async def _identified(request: Request) -> None:

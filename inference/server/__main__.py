@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     add("--model-dir", action="append", metavar="[NAME=]DIR", help=what)
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")), help="0: the system chooses")
+    add("--unix-socket", type=Path, help="listen on this socket instead, which the file system guards")
     add("--workers", type=int, default=1, help="processes, each with a share of the cores")
     add("--queue", type=int, default=64, help="requests that may wait in a process; one more is refused")
     add("--stop-with-parent", action="store_true", help="stop when standard input ends")
@@ -60,14 +61,31 @@ def default_model_dir() -> Path:
 
 def listen(options: argparse.Namespace) -> socket.socket:
     """Bind, so that connections are accepted from now on, and say where."""
+    if options.unix_socket:
+        return listen_on_file(options.unix_socket)
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     listening = socket.create_server((options.host, options.port), family=family, backlog=2048)
     # asyncio does so only for sockets that say they are TCP; without it each answer waits 40 ms for an acknowledgement.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host = f"[{options.host}]" if ":" in options.host else options.host
-    sys.stdout.write(f"listening on http://{host}:{listening.getsockname()[1]}\n")
-    sys.stdout.flush()
+    say_where(f"http://{host}:{listening.getsockname()[1]}")
     return listening
+
+
+def listen_on_file(path: Path) -> socket.socket:
+    """Bind to a file, in place of one that an earlier process has left there."""
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen(2048)
+    say_where(str(path))
+    return listening
+
+
+def say_where(address: str) -> None:
+    """Tell whoever started this process."""
+    sys.stdout.write(f"listening on {address}\n")
+    sys.stdout.flush()
 
 
 def stop_at_end_of_input() -> None:

@@ -90,10 +90,18 @@ def description(model: Model | None) -> Response:
     return JSONResponse({"revision": model.loaded.revision, "model": model.loaded.description})
 
 
+def browsing(request: Request) -> bool:
+    """Tell whether a browser sent this: such headers are its own, and no page can leave them out."""
+    return "origin" in request.headers or "sec-fetch-site" in request.headers
+
+
 async def load_again(model: Model | None, request: Request) -> Response:
-    """Load the model directory again, for whoever is on this machine; the answer comes when that has ended."""
-    if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
-        return PlainTextResponse("only this machine may", 403)
+    """Load the model directory again; the answer comes when that has ended.
+
+    For who has the socket's file, or is on this machine and is no page in its browser.
+    """
+    if request.client and (browsing(request) or not ipaddress.ip_address(request.client.host).is_loopback):
+        return PlainTextResponse("only this machine may, and no page in a browser", 403)
     if model:
         try:
             await asyncio.wrap_future(model.load())

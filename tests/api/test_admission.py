@@ -10,13 +10,14 @@ import httpx2
 import pytest
 from PIL import Image, ImageCms
 
-from api.admission.load import Held, Memory
-from api.detect import IN_LINE
+from api.admission.upload_bytes import UploadBytes
 from api.errors import Overloaded
-from api.image.anatomy import MOST_CHUNKS, MOST_SEGMENTS
-from api.image.decode import admit, canvas
+from api.image.anatomy.jpeg import MAX_SEGMENTS
+from api.image.anatomy.png import MAX_CHUNKS
+from api.image.decode import canvas
 from api.image.draw import annotate
 from api.image.fit import FITS
+from api.image.inspection import inspect
 from tests.api.clients import hang_up_after
 from tests.api.conftest import Start
 from tests.api.responses import problem
@@ -61,11 +62,11 @@ def test_a_file_built_to_keep_a_decoder_busy_is_refused_unread(client: httpx2.Cl
 def test_files_with_as_many_parts_as_cameras_and_editors_write_are_taken() -> None:
     for data in (
         after_start_of_jpeg(segment(0xE2, b"ICC" + bytes(65_000)) * 160),
-        after_start_of_jpeg(segment(0xFE, b"words") * (MOST_SEGMENTS - 50)),
-        before_data_of_png(chunk(b"abCd", bytes(8192)) * 1000 + chunk(b"abCd", b"") * (MOST_CHUNKS - 1100)),
+        after_start_of_jpeg(segment(0xFE, b"words") * (MAX_SEGMENTS - 50)),
+        before_data_of_png(chunk(b"abCd", bytes(8192)) * 1000 + chunk(b"abCd", b"") * (MAX_CHUNKS - 1100)),
         scans(1),
     ):
-        upload = admit(data, ("jpeg", "png"), 40_000_000, 16_384)
+        upload = inspect(data, ("jpeg", "png"), 40_000_000, 16_384)
         assert canvas(upload, FITS["stretch"](upload.width, upload.height, 64), 64, "jpeg")
 
 
@@ -86,7 +87,7 @@ def test_colours_are_those_that_the_icc_profile_means(format: str, mode: str) ->
     image = Image.new(mode, (64, 64), "red")
     options = {"quality": 95} if format in ("JPEG", "WEBP") else {}
     data = encoded(image, format, icc_profile=profile_that_swaps_red_and_green(), **options)
-    upload = admit(data, tuple(FORMATS.split(",")), 10**6, 10**4)
+    upload = inspect(data, tuple(FORMATS.split(",")), 10**6, 10**4)
     drawn = Image.open(io.BytesIO(canvas(upload, FITS["pad"](64, 64, 64), 64, "png")))
     shown = Image.open(io.BytesIO(annotate(upload, [], "png")))
     for seen in (drawn, shown):
@@ -98,44 +99,9 @@ def test_colours_are_those_that_the_icc_profile_means(format: str, mode: str) ->
 @pytest.mark.parametrize("profile", [b"junk", b"", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()])
 def test_a_profile_that_does_not_fit_leaves_the_colours_as_they_are(profile: bytes) -> None:
     data = encoded(Image.new("RGB", (64, 64), "red"), "PNG", icc_profile=profile)
-    upload = admit(data, ("png",), 10**6, 10**4)
+    upload = inspect(data, ("png",), 10**6, 10**4)
     drawn = Image.open(io.BytesIO(canvas(upload, FITS["pad"](64, 64, 64), 64, "png")))
     assert pixel(drawn, (32, 32)) == (255, 0, 0)
-
-
-def test_memory_is_given_in_turn_and_never_more_than_there_is() -> None:
-    memory, used, peak = Memory(100), [0], [0]
-
-    def work(wanted: int) -> None:
-        with memory.taken(wanted):
-            used[0] += min(wanted, 100)
-            peak[0] = max(peak[0], used[0])
-            time.sleep(0.01)
-            used[0] -= min(wanted, 100)
-
-    threads = [threading.Thread(target=work, args=(wanted,)) for wanted in (60, 60, 60, 30, 30, 500, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(5)
-    assert (used[0], peak[0] <= 100) == (0, True)
-
-
-def test_whoever_wants_much_memory_is_not_overtaken_for_ever() -> None:
-    memory, order = Memory(100), list[int]()
-
-    def work(wanted: int) -> None:
-        with memory.taken(wanted):
-            order.append(wanted)
-
-    with memory.taken(60):
-        threads = [threading.Thread(target=work, args=(wanted,)) for wanted in (100, 10)]
-        for thread in threads:
-            thread.start()
-            time.sleep(0.2)
-    for thread in threads:
-        thread.join(5)
-    assert order == [100, 10]
 
 
 def post_meanwhile(client: httpx2.Client, data: bytes, count: int) -> tuple[list[int], list[threading.Thread]]:
@@ -147,36 +113,107 @@ def post_meanwhile(client: httpx2.Client, data: bytes, count: int) -> tuple[list
     return statuses, threads
 
 
-def test_what_does_not_fit_into_the_line_for_memory_is_429_at_once_and_bad_images_wait_for_nobody(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+def slow_answers(seed_endpoint: SeedEndpoint) -> threading.Event:
+    """Have the endpoint answer nothing until the event is set."""
+    go_on = threading.Event()
+    seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
+    return go_on
+
+
+def test_a_full_queue_is_429_with_the_name_of_its_limit_before_the_body_is_read(
+    start: Start, seed_endpoint: SeedEndpoint
 ) -> None:
-    go_on, begun, decode = threading.Event(), list[int](), canvas
-    monkeypatch.setattr(
-        "api.image.decode.canvas", lambda *given: (begun.__iadd__([1]), go_on.wait(20), decode(*given))[2]
-    )
-    client = start(decode_bytes=1024 * 1024, decodes=1)
-    statuses, threads = post_meanwhile(client, jpeg(), IN_LINE)
-    wait_for(lambda: b'detect_waiting{place="decode"} 3.0' in client.get("/metrics").content)
-    started = time.monotonic()
-    refused = client.post("/detect", content=jpeg(), headers={"Content-Type": "image/jpeg"})
-    assert refused.headers["Retry-After"] == "1"
-    problem(refused, 429, "overloaded")
-    assert [answer_later(client, data) for data in (b"GIF89a", jpeg()[:300])] == [415, 422]
-    assert time.monotonic() - started < 2
-    assert len(begun) == 1
+    go_on = slow_answers(seed_endpoint)
+    client = start(endpoint_calls=1, queue_seconds=0.25)
+    statuses, threads = post_meanwhile(client, jpeg(), 3)
+    wait_for(lambda: b'detect_waiting{place="endpoint"} 2.0' in client.get("/metrics").content)
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
+        headers = "Content-Type: image/jpeg\r\nContent-Length: 1000000\r\nExpect: 100-continue"
+        connection.sendall(f"POST /detect HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n".encode())
+        refused = connection.recv(65536)
+    assert refused.startswith(b"HTTP/1.1 429 ")
+    assert b"retry-after: 1\r\n" in refused.lower()
+    assert b'"limit":"endpoint-queue"' in refused
+    assert b'detect_rejected_total{limit="endpoint-queue"} 1.0' in client.get("/metrics").content
     go_on.set()
     for thread in threads:
         thread.join()
-    assert [*statuses, answer_later(client, jpeg())] == [200] * (IN_LINE + 1)
+    assert [*statuses, answer_later(client, jpeg())] == [200] * 4
 
 
-def test_held_bytes_are_counted_off_again() -> None:
-    held = Held(100)
-    held.add(100)
+def test_a_bad_image_waits_for_nobody(start: Start, seed_endpoint: SeedEndpoint) -> None:
+    go_on = slow_answers(seed_endpoint)
+    client = start(endpoint_calls=1)
+    _, threads = post_meanwhile(client, jpeg(), 3)
+    wait_for(lambda: len(seed_endpoint.requests) == 1)
+    assert [answer_later(client, data) for data in (b"GIF89a", jpeg()[:300])] == [415, 422]
+    go_on.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_an_image_that_takes_longer_than_any_may_is_422_and_the_next_is_answered(start: Start) -> None:
+    client = start(decode_seconds=0.05)
+    large = encoded(scene(6000, 5000), "PNG", compress_level=1)
+    body = problem(client.post("/detect", files={"image": large}), 422, "undecodable-picture")
+    assert "took over" in body["detail"]
+    assert answer_later(client, jpeg(64, 64)) == 200
+
+
+def test_one_address_at_full_load_leaves_another_its_turns(start: Start, seed_endpoint: SeedEndpoint) -> None:
+    seed_endpoint.script = lambda _: reply(answer())
+    client, stop = start(), threading.Event()
+    large = jpeg(4000, 3000)
+
+    def flood() -> None:
+        with httpx2.Client(base_url=client.base_url, timeout=60) as greedy:
+            while not stop.is_set():
+                greedy.post("/detect", content=large, headers={"Content-Type": "image/jpeg"})
+
+    threads = [threading.Thread(target=flood) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    transport = httpx2.HTTPTransport(local_address="127.0.0.2")
+    with httpx2.Client(base_url=client.base_url, timeout=60, transport=transport) as polite:
+        statuses = [answer_later(polite, jpeg()) for _ in range(10)]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 10
+
+
+def test_bytes_are_reserved_all_or_none_and_one_caller_leaves_room_for_another() -> None:
+    held = UploadBytes(90)
+    held.reserve("a", 80)
+    with pytest.raises(Overloaded) as caught:
+        held.reserve("a", 1)
+    assert caught.value.members == {"limit": "upload-bytes"}
+    held.reserve("b", 8)
     with pytest.raises(Overloaded):
-        held.add(1)
-    held.free(101)
-    held.add(100)
+        held.reserve("c", 3)
+    held.free("a", 80)
+    held.free("b", 8)
+    held.reserve("c", 80)
+
+
+def test_stalled_uploads_of_one_address_leave_room_for_another(start: Start) -> None:
+    client = start()
+    address = (client.base_url.host, client.base_url.port)
+    size = 9_000_000
+    stalled = []
+    try:
+        for _ in range(15):
+            connection = socket.create_connection(address, timeout=10)
+            headers = f"Content-Type: image/jpeg\r\nContent-Length: {size}"
+            connection.sendall(f"POST /detect HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n".encode() + b"half")
+            stalled.append(connection)
+        wait_for(lambda: b'detect_rejected_total{limit="upload-bytes"}' in client.get("/metrics").content)
+        transport = httpx2.HTTPTransport(local_address="127.0.0.2")
+        with httpx2.Client(base_url=client.base_url, timeout=60, transport=transport) as polite:
+            assert answer_later(polite, jpeg()) == 200
+    finally:
+        for connection in stalled:
+            connection.close()
 
 
 def test_uploads_beyond_the_memory_for_them_are_429_and_what_was_held_is_free_again(
@@ -184,7 +221,7 @@ def test_uploads_beyond_the_memory_for_them_are_429_and_what_was_held_is_free_ag
 ) -> None:
     go_on = threading.Event()
     seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
-    client, image = start(held_bytes=100_000), jpeg()
+    client, image = start(held_bytes=110_000), jpeg()
     padded = image + bytes(60_000 - len(image))
     statuses: list[int] = []
     first = threading.Thread(target=lambda: statuses.append(answer_later(client, padded)))
@@ -217,7 +254,7 @@ def test_a_refusal_is_read_by_a_client_that_is_still_sending(start: Start) -> No
 def test_a_caller_who_hangs_up_frees_his_place_and_his_bytes(start: Start, seed_endpoint: SeedEndpoint) -> None:
     go_on = threading.Event()
     seed_endpoint.script = lambda _: (go_on.wait(0 if len(seed_endpoint.requests) > 1 else 20), reply(answer()))[1]
-    client = start(endpoint_calls=1, waiting_calls=0, held_bytes=60_000)
+    client = start(endpoint_calls=1, held_bytes=60_000)
     padded = jpeg() + bytes(50_000 - len(jpeg()))
     hang_up_after(client, padded, lambda: len(seed_endpoint.requests) == 1)
     wait_for(lambda: answer_later(client, padded) == 200, seconds=3)

@@ -8,8 +8,9 @@ from PIL import Image, ImageChops
 
 from api.errors import ImageTooLarge
 from api.image import draw
-from api.image.decode import EncodedImage, admit
-from api.image.draw import COLOURS, Encoding, Mark, annotate
+from api.image.decode import Encoding
+from api.image.draw import COLOURS, Mark, annotate
+from api.image.inspection import EncodedImage, inspect
 from tests.conftest import ROOT
 from tests.pictures import encoded, pixel, scene
 
@@ -17,7 +18,7 @@ YELLOW, CYAN, BLACK = (255, 212, 0), (53, 224, 255), (0, 0, 0)
 
 
 def uploaded(image: Image.Image) -> EncodedImage:
-    return admit(encoded(image, "PNG"), ("png",), 10**9, 10**5)
+    return inspect(encoded(image, "PNG"), ("png",), 10**9, 10**5)
 
 
 def drawn(image: Image.Image, *marks: Mark, encoding: Encoding = "png") -> Image.Image:

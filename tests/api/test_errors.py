@@ -4,7 +4,6 @@ import json
 import socket
 import struct
 import threading
-import time
 import zlib
 from typing import Any
 
@@ -16,7 +15,6 @@ from tests.api.conftest import Start
 from tests.api.responses import problem
 from tests.pictures import encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, aws_error, reply
-from tests.waiting import wait_for
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -165,29 +163,6 @@ def test_a_parameter_out_of_range_is_named(
     (name,), (value,) = query.keys(), query.values()
     assert name in body["detail"] or value in body["detail"]
     assert not seed_endpoint.requests
-
-
-def test_more_work_than_may_wait_is_429_at_once_and_passes(start: Start, seed_endpoint: SeedEndpoint) -> None:
-    go_on = threading.Event()
-    seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
-    client = start(endpoint_calls=1, waiting_calls=1)
-    statuses: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: statuses.append(client.post("/detect", files={"image": jpeg()}).status_code))
-        for _ in range(2)
-    ]
-    for thread in threads:
-        thread.start()
-    wait_for(lambda: len(seed_endpoint.requests) == 1)
-    time.sleep(0.3)  # the second request is in the line by now
-    response = client.post("/detect", files={"image": jpeg()})
-    assert problem(response, 429, "overloaded")["retryable"]
-    assert int(response.headers["Retry-After"]) >= 1
-    go_on.set()
-    for thread in threads:
-        thread.join()
-    assert statuses == [200, 200]
-    client.post("/detect", files={"image": jpeg()}).raise_for_status()
 
 
 @pytest.mark.parametrize("status", [400, 500, 503])

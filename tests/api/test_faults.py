@@ -9,10 +9,9 @@ from contextlib import suppress
 import httpx2
 import pytest
 
-from api.admission.load import Load, Spent
 from api.endpoint.breaker import Breaker
 from api.endpoint.transport import Call
-from api.errors import DeadlineExceeded, EndpointUnavailable, Overloaded
+from api.errors import DeadlineExceeded, EndpointUnavailable
 from tests.api.conftest import Start
 from tests.api.responses import problem
 from tests.pictures import jpeg
@@ -48,7 +47,7 @@ def trickle(start: bytes) -> Callable[[socket.socket], None]:
 def test_an_answer_that_trickles_ends_with_the_time_budget_and_frees_its_place(
     start: Start, seed_endpoint: SeedEndpoint, start_of_answer: bytes
 ) -> None:
-    client = start(deadline_seconds=0.6, endpoint_calls=1, waiting_calls=0)
+    client = start(deadline_seconds=0.6, endpoint_calls=1)
     seed_endpoint.on_socket = trickle(start_of_answer)
     started = time.monotonic()
     problem(post(client), 504, "deadline-exceeded")
@@ -58,7 +57,7 @@ def test_an_answer_that_trickles_ends_with_the_time_budget_and_frees_its_place(
 
 
 def test_an_endpoint_that_hangs_frees_its_place_at_the_deadline(start: Start, seed_endpoint: SeedEndpoint) -> None:
-    client = start(deadline_seconds=0.5, endpoint_calls=1, waiting_calls=0)
+    client = start(deadline_seconds=0.5, endpoint_calls=1)
     go_on = threading.Event()
     seed_endpoint.script = lambda _: (go_on.wait(0 if len(seed_endpoint.requests) > 1 else 20), reply(answer()))[1]
     problem(post(client), 504, "deadline-exceeded")
@@ -68,7 +67,7 @@ def test_an_endpoint_that_hangs_frees_its_place_at_the_deadline(start: Start, se
 
 def test_time_spent_waiting_is_taken_from_what_the_call_may_use(start: Start, seed_endpoint: SeedEndpoint) -> None:
     """The second of two has waited for most of its time when its turn comes; its answer would come too late."""
-    client = start(deadline_seconds=1.0, endpoint_calls=1, waiting_calls=1)
+    client = start(deadline_seconds=1.0, endpoint_calls=1)
     seed_endpoint.script = lambda _: (threading.Event().wait(0.7), reply(answer()))[1]
     statuses, took = [], []
 
@@ -241,67 +240,3 @@ def test_a_call_that_was_abandoned_does_not_begin() -> None:
     left, right = socket.socketpair()
     with left, right, pytest.raises(DeadlineExceeded):
         call.hold(left)
-
-
-def spent(queue: float = 0, decode: float = 0.01, inference: float = 0.05, waste: float = 0) -> Spent:
-    return Spent(queue, decode + waste, inference, work=decode, total=queue + decode + waste + inference)
-
-
-def grow(load: Load, count: int, spent: Spent, inside: int | None = None) -> None:
-    """Learn from so many requests, with as many inside as may be, or so many."""
-    for _ in range(count):
-        load.inside = int(load.limit) if inside is None else inside
-        load.learn(spent)
-
-
-def test_the_limit_rises_while_requests_are_quick_and_falls_while_they_wait() -> None:
-    load = Load(100)
-    grow(load, 1200, spent())
-    assert load.limit > 25
-    grow(load, 400, spent(queue=0.2))
-    assert load.limit < 5
-    grow(load, 1200, spent(queue=0.001))
-    assert load.limit > 25
-
-
-@pytest.mark.parametrize("slow", [spent(inference=0.3), spent(waste=0.3)], ids=["in the endpoint", "at the processor"])
-def test_a_line_anywhere_counts_as_waiting(slow: Spent) -> None:
-    load = Load(100)
-    grow(load, 50, spent())
-    grow(load, 100, slow)
-    assert load.limit < 4
-
-
-def test_a_second_client_is_let_in_beside_the_first_unless_most_are_refused() -> None:
-    load = Load(100)
-    grow(load, 50, spent())
-    grow(load, 100, spent(inference=0.3))
-    assert int(load.limit) == Load.LEAST
-    for _ in range(20):
-        load.inside = int(load.limit)
-        for _ in range(3):
-            with pytest.raises(Overloaded):
-                load.admit()
-        load.learn(spent(inference=0.3))
-    assert int(load.limit) == 1
-
-
-def test_a_large_image_is_no_line() -> None:
-    load = Load(100)
-    grow(load, 50, spent())
-    before = load.limit
-    grow(load, 50, spent(decode=2.0))
-    assert load.limit > before
-
-
-def test_the_limit_stays_where_few_are_inside() -> None:
-    load = Load(100)
-    grow(load, 1000, spent(), inside=1)
-    assert load.limit == Load.FIRST
-
-
-def test_an_endpoint_that_has_become_slower_is_believed_after_a_while() -> None:
-    load = Load(100)
-    grow(load, 50, spent())
-    grow(load, 1000, spent(inference=0.5))
-    assert load.limit > 8

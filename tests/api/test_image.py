@@ -8,9 +8,10 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from api.errors import UndecodableImage
-from api.image.decode import PAD_GREY, admit, canvas, upright
+from api.image.decode import PAD_GREY, canvas, upright
 from api.image.draw import annotate
 from api.image.fit import FITS
+from api.image.inspection import inspect
 from tests.hostile import ALL_AT_ONCE, ONE_BY_ONE, flat_jpeg, header
 from tests.hostile import data as data_of_png
 from tests.pictures import encoded, jpeg, pixel, scene, stored
@@ -19,7 +20,7 @@ ALL = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
 
 
 def drawn(data: bytes, size: int = 100, fit: str = "stretch") -> Image.Image:
-    upload = admit(data, ALL, 10**9, 10**5)
+    upload = inspect(data, ALL, 10**9, 10**5)
     fitted = FITS[fit](upload.width, upload.height, size)
     return Image.open(io.BytesIO(canvas(upload, fitted, size, "png")))
 
@@ -133,7 +134,7 @@ def test_every_mode_becomes_the_rgb_that_people_see(data: bytes, expected: list[
 def test_exif_orientation_is_applied_to_size_and_pixels(orientation: int, format: str) -> None:
     right = scene(120, 80)
     data = stored(right, orientation, format, **({"quality": 95} if format in ("JPEG", "WEBP") else {}))
-    upload = admit(data, ALL, 10**9, 10**5)
+    upload = inspect(data, ALL, 10**9, 10**5)
     assert (upload.width, upload.height) == (120, 80)
     assert difference(upright(upload), right) < 6
     assert difference(drawn(data, fit="pad"), drawn(encoded(right, "PNG"), fit="pad")) < 6
@@ -146,11 +147,11 @@ def test_a_png_is_admitted_without_a_look_at_its_pixels_and_turned_by_exif_behin
     start = data.index(b"eXIf") - 4
     length = 12 + int.from_bytes(data[start : start + 4])
     behind = data[:start] + data[start + length : -12] + data[start : start + length] + data[-12:]
-    upload = admit(behind, ALL, 10**9, 10**5)
+    upload = inspect(behind, ALL, 10**9, 10**5)
     assert (upload.width, upload.height) == (80, 120)
-    assert difference(upright(upload), upright(admit(data, ALL, 10**9, 10**5))) == 0
+    assert difference(upright(upload), upright(inspect(data, ALL, 10**9, 10**5))) == 0
     pixels = behind.index(b"IDAT") + 4
-    damaged = admit(behind[:pixels] + bytes(20) + behind[pixels + 20 :], ALL, 10**9, 10**5)
+    damaged = inspect(behind[:pixels] + bytes(20) + behind[pixels + 20 :], ALL, 10**9, 10**5)
     with pytest.raises(UndecodableImage):
         upright(damaged)
 
@@ -158,7 +159,7 @@ def test_a_png_is_admitted_without_a_look_at_its_pixels_and_turned_by_exif_behin
 def test_an_absurd_orientation_counts_as_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 77
-    assert admit(encoded(scene(), exif=exif), ALL, 10**9, 10**5).orientation == 1
+    assert inspect(encoded(scene(), exif=exif), ALL, 10**9, 10**5).orientation == 1
 
 
 def test_a_large_jpeg_decoded_at_reduced_scale_gives_the_same_canvas() -> None:
@@ -180,8 +181,8 @@ def test_an_animation_is_judged_by_its_first_frame() -> None:
 
 
 def test_a_jpeg_whose_scans_each_hold_one_component_is_reckoned_as_it_is_decoded_whole() -> None:
-    one, other = (admit(flat_jpeg(800, 600, scans), ALL, 10**9, 10**5) for scans in ([ALL_AT_ONCE], ONE_BY_ONE))
-    assert one.weight(100) < other.weight(100) == other.weight()
+    one, other = (inspect(flat_jpeg(800, 600, scans), ALL, 10**9, 10**5) for scans in ([ALL_AT_ONCE], ONE_BY_ONE))
+    assert one.memory(100) < other.memory(100) == other.memory()
 
 
 def test_what_came_beside_the_pixels_goes_no_further() -> None:
@@ -194,7 +195,7 @@ def test_what_came_beside_the_pixels_goes_no_further() -> None:
         encoded(scene(), "PNG", exif=exif, icc_profile=profile),
         encoded(scene(), "GIF", comment=words * 10_000),
     ):
-        upload = admit(data, ALL, 10**9, 10**5)
+        upload = inspect(data, ALL, 10**9, 10**5)
         fitted = FITS["stretch"](upload.width, upload.height, 100)
         for sent in (canvas(upload, fitted, 100, "jpeg"), canvas(upload, fitted, 100, "png")):
             assert words not in sent
@@ -204,4 +205,4 @@ def test_what_came_beside_the_pixels_goes_no_further() -> None:
 
 def test_a_film_behind_a_photograph_counts_as_no_scans() -> None:
     film = b"\xff\xda\0\x08" * 5000
-    assert admit(jpeg() + film, ALL, 10**9, 10**5).width == 640
+    assert inspect(jpeg() + film, ALL, 10**9, 10**5).width == 640

@@ -133,7 +133,7 @@ def test_figures_count_requests_stages_errors_and_what_is_billed(start: Start, s
 def test_waiting_work_is_counted_while_it_waits(start: Start, seed_endpoint: SeedEndpoint) -> None:
     go_on = threading.Event()
     seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
-    client = start(endpoint_calls=1, waiting_calls=3)
+    client = start(endpoint_calls=1)
     threads = [threading.Thread(target=lambda: client.post("/detect", files={"image": IMAGE})) for _ in range(3)]
     for thread in threads:
         thread.start()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from api.image.decode import admit, canvas
+from api.image.decode import canvas
 from api.image.fit import FITS
+from api.image.inspection import inspect
 from tests.pictures import encoded
 
 SIDE, SIZE = (8000, 5000), 512
@@ -39,12 +40,12 @@ def measure(name: str) -> None:
     """Print one case's peak and reckoned bytes per pixel."""
     format, mode, options = CASES[name]
     data = encoded(Image.new(mode, SIDE), format, **options)
-    image = admit(data, (format.lower(),), 10**9, 10**5)
+    image = inspect(data, (format.lower(),), 10**9, 10**5)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew here
     before = _status("VmRSS")
     canvas(image, FITS["stretch"](image.width, image.height, SIZE), SIZE, "jpeg")
     pixels = image.width * image.height
-    took, reckoned = (_status("VmHWM") - before) / pixels, image.weight(SIZE) / pixels
+    took, reckoned = (_status("VmHWM") - before) / pixels, image.memory(SIZE) / pixels
     sys.stdout.write(f"{name:22} {took:5.1f} bytes a pixel, reckoned {reckoned:5.1f}\n")
 
 

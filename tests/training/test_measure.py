@@ -54,7 +54,7 @@ def test_sizes_are_counted_apart() -> None:
 @pytest.fixture(scope="module")
 def gateway_url() -> Iterator[str]:
     """A gateway in front of the bundled detector."""
-    with embedded_endpoint({"person": BUNDLED}) as embedded, gateway(embedded_url=embedded.url) as client:
+    with embedded_endpoint({"person": BUNDLED}) as embedded, gateway(embedded_socket=embedded.socket) as client:
         while client.get("/health/ready").status_code != 200:
             pass
         yield str(client.base_url)
