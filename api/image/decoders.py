@@ -21,6 +21,7 @@ HOME = str(Path(__file__).resolve().parents[2])
 READ_AHEAD = 1024 * 1024  # bytes of an answer
 USUAL_SECONDS = 0.5  # of a core, that any image may take
 GENEROSITY = 4  # times what images of its format and size take, that one may take beyond that
+STARTING_SECONDS = 0.5  # of a core, that a process may take to start, beside its first image
 GRACE = 0.1  # seconds in which work may end by itself whose caller is gone
 
 
@@ -63,7 +64,7 @@ class _Decoder:
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
         self._watched = psutil.Process(process.pid)
-        self.usable = True
+        self.usable, self._starting = True, STARTING_SECONDS
 
     @classmethod
     async def start(cls) -> "_Decoder":
@@ -77,7 +78,7 @@ class _Decoder:
         """The answer to one request. Raises ImageError; the process is gone then, where it had to be killed."""
         answering = asyncio.ensure_future(self._ask(frames))
         try:
-            await self._watch(answering, self._seconds() + seconds)
+            await self._watch(answering, self._seconds() + seconds + self._starting)
         except asyncio.CancelledError:
             await asyncio.wait({answering}, timeout=GRACE)
             raise
@@ -87,6 +88,7 @@ class _Decoder:
                 answering.cancel()
         if answering.cancelled() or not answering.done():
             raise UndecodableImage(f"Decoding the image took over {seconds:.1f} s.")
+        self._starting = 0.0
         return answering.result()
 
     async def _watch(self, answering: "asyncio.Future[bytes]", until: float) -> None:

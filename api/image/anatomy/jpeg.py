@@ -18,6 +18,7 @@ FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 TABLES = {0xC4, 0xCC, 0xDB, 0xDD}  # DHT, DAC, DQT, DRI
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 EXIF, ICC = b"Exif\0\0", b"ICC_PROFILE\0"
+FILL_BYTES = re.compile(rb"\xff+")
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed byte nor a restart nor filling
 
 
@@ -68,7 +69,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             if len(data) - at > MAX_JUNK:
                 raise busywork("JPEG")
             return
-        start = _last_fill_byte(data, start)
+        fill = FILL_BYTES.match(data, start)  # any number of them may stand before a marker (B.1.1.2)
+        start = fill.end() - 1 if fill else start
         code = data[start + 1] if start + 1 < len(data) else END
         if code == END:
             return
@@ -76,13 +78,6 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         if code not in ALONE:
             yield code, start, at
     raise busywork("JPEG")
-
-
-def _last_fill_byte(data: bytes, start: int) -> int:
-    """Any number of fill bytes may stand before a marker (B.1.1.2)."""
-    while data.startswith(b"\xff\xff", start):
-        start += 1
-    return start
 
 
 def _length(data: bytes, marker: int) -> int:
