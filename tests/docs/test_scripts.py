@@ -12,7 +12,7 @@ import sys
 import threading
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,13 +34,12 @@ def pins(lock: str) -> set[tuple[str, str]]:
 
 
 def environment(
-    checkout: Path, lines: str, *, prefix: tuple[str, ...] = (), **variables: str
+    checkout: Path, lines: str, variables: Mapping[str, str] | None = None, become: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Runs lines that use scripts/environment; a failure is one plain sentence and no more."""
-    command = [*prefix, "bash", "-euo", "pipefail", "-c", f"source scripts/environment\n{lines}"]
-    return subprocess.run(
-        command, cwd=checkout, capture_output=True, text=True, check=False, env=os.environ | variables
-    )
+    """Runs lines that use scripts/environment, as someone else where a command is given that makes one so."""
+    command = [*become, "bash", "-euo", "pipefail", "-c", f"source scripts/environment\n{lines}"]
+    variables = os.environ | dict(variables or {})
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, env=variables)
 
 
 @pytest.fixture
@@ -120,7 +119,7 @@ def test_an_installation_says_how_much_it_loads(checkout: Path, tmp_path_factory
     packages = tmp_path_factory.mktemp("index")
     (checkout / "tiny.lock").write_text(wheel(packages))
     with index(packages) as url:
-        ended = environment(checkout, f'environment .venv tiny.lock "{sys.executable}"', **asking(url))
+        ended = environment(checkout, f'environment .venv tiny.lock "{sys.executable}"', asking(url))
     assert ended.returncode == 0, ended.stderr
     assert "Installing tiny.lock into .venv, once: size unknown." in ended.stderr
     assert "packages: 1, 0 MB; unpacking" in ended.stderr
@@ -135,7 +134,7 @@ def test_the_sizes_of_all_locks_that_a_script_installs_are_told() -> None:
 
 def test_an_index_that_cannot_be_reached_is_one_sentence(checkout: Path) -> None:
     (checkout / "tiny.lock").write_text(f"tiny==1 --hash=sha256:{'0' * 64}\n")
-    ended = environment(checkout, f'environment .venv tiny.lock "{sys.executable}"', **asking("http://127.0.0.1:9"))
+    ended = environment(checkout, f'environment .venv tiny.lock "{sys.executable}"', asking("http://127.0.0.1:9"))
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "ERROR" not in ended.stderr
@@ -147,27 +146,27 @@ def test_a_package_without_a_wheel_for_this_python_is_one_sentence(checkout: Pat
     (checkout / "tiny.lock").write_text(f"tiny==1 --hash=sha256:{'0' * 64}\n")
     (tmp_path / "tiny").mkdir()
     with index(tmp_path) as url:
-        ended = environment(checkout, f'environment .venv tiny.lock "{sys.executable}"', **asking(url))
+        ended = environment(checkout, f'environment .venv tiny.lock "{sys.executable}"', asking(url))
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith("There is no ready-made tiny for this Python and this machine")
 
 
 def test_a_python_without_its_venv_module_is_one_sentence(checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "venv.py").write_text("raise ModuleNotFoundError('No module named venv')\n")
-    ended = environment(checkout, f'environment .venv empty.lock "{sys.executable}"', PYTHONPATH=str(tmp_path))
+    ended = environment(checkout, f'environment .venv empty.lock "{sys.executable}"', {"PYTHONPATH": str(tmp_path)})
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "install its venv module (Debian, Ubuntu: apt install python3-venv)" in ended.stderr
 
 
 def test_a_folder_without_write_permission_is_one_sentence(checkout: Path) -> None:
-    prefix: tuple[str, ...] = ()
+    rights: tuple[str, ...] = ()
     if os.geteuid() == 0:  # root may write anywhere, so it has to give that up
         if not shutil.which("setpriv"):
             pytest.skip("setpriv is needed to try this as root")
-        prefix = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
+        rights = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
     checkout.chmod(0o555)
-    ended = environment(checkout, f'environment .venv empty.lock "{sys.executable}"', prefix=prefix)
+    ended = environment(checkout, f'environment .venv empty.lock "{sys.executable}"', become=rights)
     checkout.chmod(0o755)
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[1:] == [
@@ -176,7 +175,7 @@ def test_a_folder_without_write_permission_is_one_sentence(checkout: Path) -> No
 
 
 def test_windows_shells_are_refused_with_what_to_use_instead() -> None:
-    ended = environment(ROOT, "true", OSTYPE="msys")
+    ended = environment(ROOT, "true", {"OSTYPE": "msys"})
     assert ended.returncode == 1
     assert ended.stderr == "These scripts need Linux, macOS or WSL: on Windows run them in WSL, or use Docker.\n"
 
