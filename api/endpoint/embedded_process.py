@@ -9,15 +9,19 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from api.errors import EndpointUnavailable
-from api.settings import INFERENCE, Settings
+from api.settings import Settings
 
 log = logging.getLogger(__name__)
 
 IN_MEMORY = "/dev/shm"  # writable where a container's root is not
+ENGINES = ("openvino", "mxnet")
+NOT_INSTALLED = "No engine for an embedded endpoint is installed: pip install 'detect-gateway[local]', or name an \
+endpoint with DETECT_ENDPOINT_NAME."
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 
@@ -28,8 +32,8 @@ def embedded_endpoint(model_dirs: Mapping[str, Path]) -> Iterator["EmbeddedProce
     Its socket lies in a folder that no other user may enter: nobody else can ask it, or answer in its place. A child
     that dies is started again; one that cannot even start raises EndpointUnavailable.
     """
-    if not (INFERENCE / "server").is_dir():
-        raise EndpointUnavailable("No detector is installed here to embed: set DETECT_ENDPOINT_NAME.")
+    if not find_spec("inference") or not any(find_spec(engine) for engine in ENGINES):
+        raise EndpointUnavailable(NOT_INSTALLED)
     with private_folder("detect-endpoint-") as folder:
         child = EmbeddedProcess(model_dirs, folder / "socket")
         child.start()
