@@ -1,6 +1,7 @@
 """What a contributor and a reporter find: workflows, pre-commit, issue forms, the map of the scripts."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,15 @@ def test_the_map_shows_the_folders_of_the_repository() -> None:
     packages = [ROOT / name for name in ("api", "inference", "deploy")]
     rooms = {path.name for package in packages for path in package.iterdir() if any(path.glob("*.py"))}
     assert {package.name for package in packages} | rooms - {"__pycache__"} <= shown
+
+
+def test_the_map_gives_the_layers_in_the_order_that_is_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract.get("containers") == ["api"]]
+    assert " > ".join(layers) in " ".join((ROOT / "CONTRIBUTING.md").read_text().split())
+
+
+def test_the_files_that_contributing_names_are_there() -> None:
+    named = re.findall(r"\btests/[\w/]+\.py", (ROOT / "CONTRIBUTING.md").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).is_file()] == []
