@@ -12,7 +12,8 @@ from tests.conftest import ROOT
 AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ONLY_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", ONLY_LOOPBACK]
+WEBCAM = "--use-fake-device-for-media-stream"  # a test pattern; a page sees it where it has the permission
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", ONLY_LOOPBACK, WEBCAM]
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 needs_axe = pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: scripts/test installs it with npm")

@@ -60,7 +60,7 @@ def test_the_colour_stands_for_the_class_and_is_the_pages_own() -> None:
     marks = Mark("person 0.9", 0, (50, 100, 150, 250)), Mark("dog 0.8", 1, (200, 100, 300, 250))
     image = drawn(Image.new("RGB", (400, 300), "grey"), *marks)
     assert (pixel(image, (50, 200)), pixel(image, (200, 200))) == (YELLOW, CYAN)
-    page = (ROOT / "api" / "page" / "show.js").read_text()
+    page = (ROOT / "api" / "web" / "page" / "colours.js").read_text()
     listed = re.search(r"COLOURS = \[(.*?)\]", page)
     assert listed
     assert tuple(re.findall(r'"(#\w+)"', listed[1])) == COLOURS
