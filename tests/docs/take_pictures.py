@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from api.admission.api_keys import new_key
 from tests.api.browsing import chromium
+from tests.api.page.seeing import choose
 from tests.api.processes import Served
 from tests.conftest import ROOT
 from tests.deploy.cloud import Cloud
@@ -21,9 +22,18 @@ from tests.docs.shown import renewed
 from tests.pictures import HOPPER
 
 PICTURES = ROOT / "docs" / "pictures"
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 960}}
+SEVERAL = [
+    PICTURES / "people" / f"{name}.jpg" for name in ("astronaut", "photographer", "hopper-half", "cat", "coffee")
+]
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 WINDOW: dict[str, Any] = {"viewport": {"width": 800, "height": 330}}
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "is_mobile": True}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 740},
+    "color_scheme": "dark",
+    "is_mobile": True,
+    "has_touch": True,
+    "device_scale_factor": 1.5,
+}
 
 
 def main() -> None:
@@ -31,8 +41,12 @@ def main() -> None:
     served = Served()
     drawn(served)  # the first picture takes longer than all others, and times are to be seen
     with chromium() as browser:
-        keep(result(browser, served.url, DESK), "page")
-        keep(result(browser, served.url, PHONE | {"has_touch": True, "device_scale_factor": 1.5}), "phone")
+        keep(opened(browser, served.url, DESK), "page-start")
+        keep(result(browser, served.url, DESK, SEVERAL[0]), "page")
+        keep(result(browser, served.url, DESK | {"color_scheme": "dark"}, *SEVERAL), "page-several")
+        keep(result(browser, served.url, DESK, Path(__file__)), "page-error")
+        keep(webcam(browser, served.url), "page-webcam")
+        keep(result(browser, served.url, PHONE, SEVERAL[0]), "phone")
         keep(asking_for_a_key(browser), "key")
     write("annotated.webp", drawn(served))
     served.end()
@@ -40,12 +54,26 @@ def main() -> None:
         renew(Path(folder))
 
 
-def result(browser: Browser, url: str, screen: dict[str, Any]) -> Page:
-    """The page with the boxes of the portrait on it."""
+def opened(browser: Browser, url: str, screen: dict[str, Any]) -> Page:
+    """The page as it opens."""
     page = browser.new_context(**screen).new_page()
     page.goto(url, wait_until="networkidle")
-    page.get_by_label("Choose pictures").set_input_files([HOPPER])
-    expect(page.locator("#film button")).not_to_contain_text("…")
+    return page
+
+
+def result(browser: Browser, url: str, screen: dict[str, Any], *files: Path) -> Page:
+    """The page with the first of these files and what became of it."""
+    page = opened(browser, url, screen)
+    choose(page, *files)
+    return page
+
+
+def webcam(browser: Browser, url: str) -> Page:
+    """The page with live frames of Chromium's test pattern."""
+    page = opened(browser, url, DESK | {"permissions": ["camera"]})
+    page.get_by_role("button", name="Webcam").click()
+    expect(page.locator("#rate")).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(3000)  # until the rate is that of some seconds
     return page
 
 

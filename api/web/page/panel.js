@@ -54,7 +54,7 @@ function listRows(found) {
   const body = byId("table").tBodies[0];
   const focused = [...body.rows].indexOf(document.activeElement);
   body.replaceChildren(...found.map(row));
-  byId("rows").hidden = found.length === 0;
+  byId("rows").parentElement.hidden = found.length === 0;
   (body.rows[0] ?? {}).tabIndex = 0;
   if (focused >= 0) focusRow(Math.min(focused, found.length - 1));
 }
