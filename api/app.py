@@ -24,6 +24,7 @@ from api.telemetry.metrics import Metrics
 from api.telemetry.traces import instrument
 from api.web import batch, deepstack, routes
 from api.web.authentication import Authentication
+from api.web.docs import install_docs
 from api.web.middleware.access_log import AccessLog
 from api.web.middleware.answer_limits import AnswerLimits
 from api.web.middleware.forwarded_for import ForwardedFor
@@ -47,6 +48,7 @@ def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI
     """The gateway as an ASGI application that asks these endpoints, one for each model. Raises InvalidSetting."""
     metrics = Metrics()
     app: FastAPI = FastAPIOffline(
+        docs_url=None,
         title="Detect Gateway",
         summary=SUMMARY,
         version=version("detect-gateway"),
@@ -61,6 +63,7 @@ def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI
     install_handlers(app)
     app.include_router(routes.router)
     app.include_router(deepstack.router)
+    install_docs(app)
     app.mount("/page", StaticFiles(directory=routes.PAGE), name="page")
     app.state.end_traces = instrument(app) if settings.traces else lambda: None
     return app

@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from api import errors
 from api.errors import DetectError
-from api.schema import DeepStackAnswer, Health, ImageJson, Problem
+from api.schema import DeepStackAnswer, Health, ImageJson
 from api.web.examples import BATCH, COCO, DETECTIONS, HEALTH, MODEL, SAMPLE
 from api.web.problems import problem
 
@@ -90,18 +90,27 @@ OF_ONE_IMAGE = (
 )
 
 
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+WHY = "`code` says why, `retryable` whether the same request may succeed later"
+KINDS = {"4XX": f"The gateway rejects the request: {WHY}", "5XX": f"The gateway or its endpoint failed: {WHY}"}
+
+
 def _example(error: DetectError) -> dict[str, Any]:
-    return {"summary": error.title, "value": problem(error, "/detect", str(DETECTIONS["request_id"]))}
+    shown = problem(error, "/detect", str(DETECTIONS["request_id"]))
+    return {"summary": f"{error.status} {error.title}", "value": shown}
 
 
 def _problems(examples: tuple[DetectError, ...]) -> dict[int | str, dict[str, Any]]:
+    """One response for all of 4xx and one for all of 5xx: with one for each status nobody finds the result itself."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for status, group in groupby(sorted(examples, key=lambda error: error.status), key=lambda error: error.status):
-        same = list(group)
-        content = {"schema": Problem.model_json_schema(), "examples": {error.code: _example(error) for error in same}}
-        description = " · ".join(f"`{error.code}`: {error.title}" for error in same)
-        responses[status] = {"description": description, "content": {"application/problem+json": content}}
+    for kind, group in groupby(sorted(examples, key=lambda error: error.status), key=_kind):
+        content = {"schema": PROBLEM, "examples": {error.code: _example(error) for error in group}}
+        responses[kind] = {"description": KINDS[kind], "content": {"application/problem+json": content}}
     return responses
+
+
+def _kind(error: DetectError) -> str:
+    return f"{error.status // 100}XX"
 
 
 DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -129,13 +138,16 @@ BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 DEEPSTACK_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": DeepStackAnswer, "description": "What is wrong, in `error`"}
-    for status in sorted({error.status for error in EXAMPLES} - {500})
+    kind: {"model": DeepStackAnswer, "description": "What is wrong, in `error`"} for kind in KINDS
 }
 
 
+def _those(*kinds: type[DetectError]) -> tuple[DetectError, ...]:
+    return tuple(one for one in EXAMPLES if isinstance(one, kinds))
+
+
 def _only(*kinds: type[DetectError]) -> dict[int | str, dict[str, Any]]:
-    return _problems(tuple(one for one in EXAMPLES if isinstance(one, kinds)))
+    return _problems(_those(*kinds))
 
 
 def _example_of(answer: JsonDict) -> dict[int | str, dict[str, Any]]:
@@ -153,6 +165,10 @@ HEALTH_RESPONSES = {
 }
 RELOAD_RESPONSES = {
     **_example_of(MODEL),
-    **_only(*WITHOUT_ACCESS, errors.UnknownModel, errors.EndpointUnavailable),
-    **_problems((errors.NotReloaded("What is in its model directory cannot be served."),)),
+    **_problems(
+        (
+            *_those(*WITHOUT_ACCESS, errors.UnknownModel, errors.EndpointUnavailable),
+            errors.NotReloaded("What is in its model directory cannot be served."),
+        )
+    ),
 }

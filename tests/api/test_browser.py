@@ -1,14 +1,17 @@
 """Swagger UI and ReDoc in a real browser that can reach nothing but this machine."""
 
+import io
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.browsing import asked_for, assert_stayed_here, chromium, needs_chromium
-from tests.pictures import HOPPER
+from tests.pictures import HOPPER, pixel
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))
@@ -34,7 +37,7 @@ def page(browser: Browser, client: httpx2.Client, seed_endpoint: SeedEndpoint) -
 def test_swagger_ui_uploads_a_file_and_shows_the_boxes(page: Page) -> None:
     addresses = asked_for(page)
     page.goto("/docs")
-    page.get_by_text("Find the objects in a picture", exact=True).click()
+    page.get_by_text("Find the objects in an image", exact=True).click()
     page.locator("input[type=file]").set_input_files(HOPPER)
     page.get_by_role("button", name="Execute").click()
     shown = page.locator(".live-responses-table td.response-col_description:not(.col_header)").first
@@ -43,15 +46,24 @@ def test_swagger_ui_uploads_a_file_and_shows_the_boxes(page: Page) -> None:
     assert_stayed_here(addresses, page)
 
 
+@pytest.mark.parametrize(("scheme", "dark"), [("dark", True), ("light", False)])
+def test_swagger_ui_follows_the_systems_colours(page: Page, scheme: Any, dark: bool) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/docs")
+    expect(page.get_by_role("heading", name="Detect Gateway")).to_be_visible(timeout=10_000)
+    seen = Image.open(io.BytesIO(page.screenshot()))
+    assert (sum(pixel(seen, (5, 300))) < 300) is dark
+
+
 def test_redoc_draws_where_no_other_host_can_be_reached(page: Page) -> None:
     page.goto("/redoc")
-    heading = page.get_by_role("heading", name=re.compile("Find the objects in a picture$"))
+    heading = page.get_by_role("heading", name=re.compile("Find the objects in an image$"))
     expect(heading).to_be_visible(timeout=10_000)
 
 
-def test_swagger_ui_shows_the_annotated_picture(page: Page) -> None:
+def test_swagger_ui_shows_the_annotated_image(page: Page) -> None:
     page.goto("/docs")
-    page.get_by_text("Find the objects in a picture", exact=True).click()
+    page.get_by_text("Find the objects in an image", exact=True).click()
     page.get_by_label("Media Type").first.select_option("image/webp")
     page.locator("input[type=file]").set_input_files(HOPPER)
     page.get_by_role("button", name="Execute").click()
@@ -60,9 +72,9 @@ def test_swagger_ui_shows_the_annotated_picture(page: Page) -> None:
     page.wait_for_function("image => image.naturalWidth === 512", arg=shown.element_handle())
 
 
-def test_swagger_ui_shows_a_file_picker_for_each_picture_of_a_batch(page: Page) -> None:
+def test_swagger_ui_shows_a_file_picker_for_each_image_of_a_batch(page: Page) -> None:
     page.goto("/docs")
-    page.get_by_text("Find the objects in several pictures").click()
+    page.get_by_text("Find the objects in several images").click()
     pickers = page.locator("input[type=file]")
     expect(pickers).to_have_count(1)
     page.get_by_role("button", name="Add string item").last.click()

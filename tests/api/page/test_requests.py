@@ -137,7 +137,7 @@ def test_under_a_strict_policy_and_a_prefix_everything_loads_from_here(
     addresses = asked_for(page)
     page.reload()
     page.get_by_role("button", name="Astronaut").click()
-    done(page)
+    expect(page.get_by_role("status")).to_have_text("1 person, 1 dog")
     assert shown(page) == ["person 0.98", "dog 0.62"]
     with page.expect_download():
         page.get_by_role("button", name="Download").click()
