@@ -14,7 +14,7 @@ from api.image.inspection import EncodedImage
 Pen = ImageDraw.ImageDraw
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# Black reads on all of them; api/web/page/show.js has the same.
+# Black reads on all of them; api/web/page/colours.js has the same.
 COLOURS = ("#ffd400", "#35e0ff", "#ff7ac6", "#8cff66", "#ff9c42", "#c8a6ff", "#ffffff", "#66ffd0")
 LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}  # libjpeg's JPEG_MAX_DIMENSION, libwebp's WEBP_MAX_DIMENSION
 

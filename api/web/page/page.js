@@ -28,9 +28,10 @@ function add(files) {
 
 // Sends what has no result yet, one image after the other; a missing key holds the queue up.
 async function work() {
-  if (working || !cards.length) return;
+  if (!cards.length) return meet();
+  if (working) return;
   working = true;
-  for (let shot; (shot = shots.find((one) => !one.answer && !one.problem)); ) {
+  for (let shot; (shot = waiting()[0]); ) {
     const model = chosen();
     const result = await ask(shot, card(), model);
     if (shot !== current) letGo(shot);
@@ -44,6 +45,10 @@ async function work() {
     if (shot === current) render();
   }
   working = false;
+}
+
+function waiting() {
+  return shots.filter((one) => !one.answer && !one.problem);
 }
 
 // Null for the first, which needs no name.
@@ -201,13 +206,19 @@ async function meet() {
   const { answer, problem } = await models();
   if (needsKey(problem)) return askForKey(problem);
   byId("door").hidden = true;
-  showProblem(problem);
-  if (problem) return;
+  if (problem) return giveUp(problem);
+  showProblem(null);
   cards = answer.models;
   byId("chosen").replaceChildren(...cards.map(({ name }) => new Option(name)));
   for (const element of [byId("chosen"), byId("chosen").labels[0]]) element.hidden = cards.length < 2;
   introduce();
   work();
+}
+
+function giveUp(problem) {
+  for (const shot of waiting()) note(Object.assign(shot, { problem }));
+  if (current) render();
+  else showProblem(problem);
 }
 
 function introduce() {

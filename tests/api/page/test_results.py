@@ -253,9 +253,12 @@ def test_a_page_that_comes_before_its_gateway_answers_can_try_again(visit: Open)
     page.route("**/models", lambda route: route.abort())
     page.reload()
     expect(page.locator("#problem")).to_contain_text("The gateway did not answer")
+    choose(page, HOPPER)
+    expect(page.locator("#problem")).to_contain_text("The gateway did not answer")
     page.unroute("**/models")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("button", name="Model: seed")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("1 person, 1 dog")
     expect(page.locator("#problem")).to_be_hidden()
 
 
