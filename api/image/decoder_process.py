@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from struct import Struct
 from typing import Any
 
@@ -21,6 +21,7 @@ from api.image.draw import Mark, annotate
 from api.image.fit import Fit
 from api.image.inspection import EncodedImage
 
+DESCRIBED = [field.name for field in fields(EncodedImage) if field.name not in ("data", "profile")]
 FRAME = Struct("!III")  # bytes of the JSON head, and of two bodies
 NICE = 5  # the event loop goes first: it answers many, a decoder one
 SPARE_BYTES = 96 * 1024 * 1024  # address space beside the pixels: the canvas, the drawing, what libraries map
@@ -28,7 +29,8 @@ SPARE_BYTES = 96 * 1024 * 1024  # address space beside the pixels: the canvas, t
 
 def request(work: str, image: EncodedImage, **options: Any) -> list[bytes]:
     """One piece of work as the decoder process reads it."""
-    head = {"work": work, "image": {**asdict(image), "data": None, "profile": None}, **options}
+    described = {name: getattr(image, name) for name in DESCRIBED}
+    head = {"work": work, "image": described, **options}
     return _frame(head, image.data, image.profile or b"")
 
 
@@ -73,7 +75,6 @@ def main() -> None:
 
 
 def _answer(image: EncodedImage, head: Mapping[str, Any]) -> list[bytes]:
-    started = time.process_time()
     _bound(head["memory"], head["seconds"])
     try:
         body = WORK[head["work"]](image, head)
@@ -83,7 +84,7 @@ def _answer(image: EncodedImage, head: Mapping[str, Any]) -> list[bytes]:
     except MemoryError:
         detail = "Decoding the image needs more memory than one of its size may take."
         body, told = b"", {"error": "UndecodableImage", "detail": detail, "members": {}}
-    return _frame({**told, "seconds": time.process_time() - started}, body)
+    return _frame({**told, "seconds": time.process_time()}, body)
 
 
 def _bound(memory: int, seconds: float) -> None:

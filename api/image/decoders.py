@@ -63,8 +63,9 @@ class _Decoder:
         self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
-        self._watched = psutil.Process(process.pid)
-        self.usable, self._starting = True, STARTING_SECONDS
+        self._spent, self._allowance = 0.0, STARTING_SECONDS  # of a processor: by the last answer, and beside the limit
+        self._watch: asyncio.TimerHandle | None = None
+        self.usable, self._late = True, False
 
     @classmethod
     async def start(cls) -> "_Decoder":
@@ -76,25 +77,34 @@ class _Decoder:
 
     async def do(self, frames: list[bytes], seconds: float) -> bytes:
         """The answer to one request. Raises ImageError; the process is gone then, where it had to be killed."""
+        self._watch_until(self._spent + self._allowance + seconds, seconds)
         answering = asyncio.ensure_future(self._ask(frames))
         try:
-            await self._watch(answering, self._seconds() + seconds + self._starting)
+            return await asyncio.shield(answering)
         except asyncio.CancelledError:
             await asyncio.wait({answering}, timeout=GRACE)
-            raise
-        finally:
             if not answering.done():
                 self.kill()
-                answering.cancel()
-        if answering.cancelled() or not answering.done():
-            raise UndecodableImage(f"Decoding the image took over {seconds:.1f} s.")
-        self._starting = 0.0
-        return answering.result()
+            raise
+        except UndecodableImage as error:
+            if self._late:
+                raise UndecodableImage(f"Decoding the image took over {seconds:.1f} s.") from error
+            raise
+        finally:
+            if self._watch:
+                self._watch.cancel()
 
-    async def _watch(self, answering: "asyncio.Future[bytes]", until: float) -> None:
-        """Return when the answer is there, or its time is over: the process's own, whatever else the machine does."""
-        while not answering.done() and (left := until - self._seconds()) > 0:
-            await asyncio.wait({answering}, timeout=max(left, 0.02))
+    def _watch_until(self, limit: float, left: float) -> None:
+        """Look after so many seconds whether the process has taken more of a processor than this, and kill it then."""
+        self._watch = asyncio.get_running_loop().call_later(max(left, 0.02), self._look, limit)
+
+    def _look(self, limit: float) -> None:
+        left = limit - self._seconds()
+        if left > 0:
+            self._watch_until(limit, left)
+        else:
+            self._late = True
+            self.kill()
 
     async def _ask(self, frames: list[bytes]) -> bytes:
         try:
@@ -108,6 +118,7 @@ class _Decoder:
             if self._process.returncode > 0:
                 raise RuntimeError("The decoder process could not be started; its words above say why.") from error
             raise UndecodableImage("Decoding the image made the decoder end.") from error
+        self._spent, self._allowance = head["seconds"], 0.0
         if "error" in head:
             raise failure(head)
         return body
@@ -115,7 +126,7 @@ class _Decoder:
     def _seconds(self) -> float:
         """Of a processor, that the process has taken so far."""
         try:
-            times = self._watched.cpu_times()
+            times = psutil.Process(self._process.pid).cpu_times()
             return float(times.user + times.system)
         except psutil.Error:
             return float("inf")

@@ -35,7 +35,7 @@ async def _detector(
 CurrentDetector = Annotated[Detector, Depends(_detector)]
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
@@ -83,7 +83,7 @@ LABELS = "Only boxes with this label; repeat it for several."
 MAX_DETECTIONS = "Most boxes, 1 to 100, the best first."
 
 
-def _parameters(
+async def _parameters(
     detector: CurrentDetector,
     min_score: Annotated[float | None, Query(ge=0.01, le=1, allow_inf_nan=False, description=MIN_SCORE)] = None,
     labels: Annotated[list[str] | None, Query(description=LABELS)] = None,

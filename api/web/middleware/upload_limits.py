@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,7 +51,8 @@ class _Upload:
         self.ends_at = time.monotonic() + limits.seconds
         self.max_bytes = limits.most(scope["path"])
         self.caller = network_of(scope["client"][0]) if scope.get("client") else ""
-        self.bytes, self.reserved, self.complete, self.answered = 0, 0, asyncio.Event(), False
+        self.bytes, self.reserved, self.complete = 0, 0, asyncio.Event()
+        self.answered = self.gone = False
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
         self.declared = int(declared) if declared.isdecimal() else 0
@@ -58,30 +60,31 @@ class _Upload:
 
     async def serve(self, app: ASGIApp) -> None:
         """Let the application answer, unless the caller goes away meanwhile."""
-        answering = asyncio.ensure_future(app(self.scope, self.receive, self.send))
-        leaving = asyncio.ensure_future(self._left())
+        answering = asyncio.current_task()
+        assert answering, "uvicorn runs each request in a task"
+        leaving = asyncio.ensure_future(self._leave(answering))
         try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done() and not self.answered:
-                record_of(self.scope).code = CALLER_GONE
-                answering.cancel()
-            await asyncio.wait({answering})
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            if not self.gone:
+                raise
+            answering.uncancel()
         finally:
             leaving.cancel()
-            answering.cancel()
-        if not answering.cancelled():
-            answering.result()
 
-    async def _left(self) -> None:
-        """Return when the caller is gone; nobody else asks once the body is complete."""
+    async def _leave(self, answering: "asyncio.Task[Any]") -> None:
+        """End the answering when the caller is gone; nobody else asks once the body is complete."""
         await self.complete.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        if not self.answered:
+            record_of(self.scope).code, self.gone = CALLER_GONE, True
+            answering.cancel()
 
     async def receive(self) -> Message:
         """The next piece of the body."""
         if self.complete.is_set():
-            await asyncio.Event().wait()  # until `_left` has seen the caller go
+            await asyncio.Event().wait()  # until `_leave` has seen the caller go
         self._reserve(max(self.declared, self.bytes))
         message = await self._next()
         self.bytes += len(message.get("body", b""))
