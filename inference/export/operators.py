@@ -6,16 +6,24 @@ does, so that the graph takes any height and width. Needs numpy and onnx, not MX
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
 
-from inference.export.graph import Array, ConversionError, Graph, Node, Operators, attribute, inputs
-
-OPSET = 17
+from inference.export.graph import (
+    Array,
+    ConversionError,
+    Graph,
+    Node,
+    Operators,
+    corners,
+    finished,
+    normalised,
+    planes,
+)
 
 
 def convolution(graph: Graph, node: Node, scale: Array | None = None, shift: Array | None = None) -> str:
@@ -90,12 +98,7 @@ def l2_normalization(graph: Graph, node: Node) -> str:
     source = graph.value(inputs(node)[0])
     square = graph.emit("ReduceSum", graph.emit("Mul", source, source), graph.ints(1), keepdims=1)
     epsilon = float(attribute(node, "eps", 1e-10))
-    return graph.emit("Div", source, graph.emit("Sqrt", graph.emit("Add", square, number(graph, epsilon))))
-
-
-def number(graph: Graph, value: float) -> str:
-    """Add a constant scalar."""
-    return graph.constant(f"number_{value}", value)
+    return graph.emit("Div", source, graph.emit("Sqrt", graph.emit("Add", square, graph.number(epsilon))))
 
 
 def reshape(graph: Graph, node: Node) -> str:
@@ -142,19 +145,7 @@ def box_decode(graph: Graph, node: Node) -> str:
     if attribute(node, "format", "corner") != "center" or float(attribute(node, "clip", -1)) > 0:
         raise ConversionError("no conversion for box_decode other than from unclipped centres")
     offsets, anchors = map(graph.value, inputs(node))
-    std = [float(attribute(node, f"std{i}", 1)) for i in range(4)]
-    centre_step, size_step = (part(graph, offsets, *ends) for ends in ((0, 2), (2, 4)))
-    centre_step = graph.emit("Mul", centre_step, graph.constant("std_centre", std[:2]))
-    size_step = graph.emit("Mul", size_step, graph.constant("std_size", std[2:]))
-    anchor_centre, anchor_size = (part(graph, anchors, *ends) for ends in ((0, 2), (2, 4)))
-    centre = graph.emit("Add", graph.emit("Mul", centre_step, anchor_size), anchor_centre)
-    half = graph.emit("Mul", graph.emit("Exp", size_step), graph.emit("Mul", anchor_size, number(graph, 0.5)))
-    return graph.emit("Concat", graph.emit("Sub", centre, half), graph.emit("Add", centre, half), axis=-1)
-
-
-def part(graph: Graph, source: str, begin: int, end: int) -> str:
-    """Cut the last axis."""
-    return graph.emit("Slice", source, graph.ints(begin), graph.ints(end), graph.ints(-1))
+    return corners(graph, offsets, anchors, [float(attribute(node, f"std{i}", 1)) for i in range(4)])
 
 
 def binary(op: str) -> Callable[[Graph, Node], str]:
@@ -189,39 +180,31 @@ def convert(symbol: dict[str, Any], params: dict[str, Array], mean: list[float],
     (1, N, 4) as x_min, y_min, x_max, y_max in pixels of the input, both float32, one row per anchor.
     Raises ConversionError for a symbol that is no SSD of GluonCV's.
     """
-    graph = Graph(symbol, params, OPERATORS)
-    graph.values[only(graph, "null", "data")] = normalised(graph, mean, std)
-    scores = part(graph, graph.value(only(graph, "softmax")), 1, 2**31 - 1)
-    boxes = graph.value(only(graph, "_contrib_box_decode"))
-    graph.nodes += [
-        helper.make_node("Identity", [scores], ["scores"], name="scores"),
-        helper.make_node("Identity", [boxes], ["boxes"], name="boxes"),
-    ]
-    return finished(graph)
+    graph = Graph(symbol["nodes"], params, OPERATORS, "null")
+    graph.values[only(graph, "null", "data")] = normalised(graph, planes(graph), mean, std)
+    scores = graph.part(graph.value(only(graph, "softmax")), 1, 2**31 - 1)
+    return finished(graph, scores, graph.value(only(graph, "_contrib_box_decode")))
 
 
 def only(graph: Graph, op: str, name: str | None = None) -> int:
     """Return the number of the one MXNet node with this operator (and name)."""
-    found = [i for i, n in enumerate(graph.symbol) if n["op"] == op and name in (None, n["name"])]
+    found = [i for i, n in enumerate(graph.source) if n["op"] == op and name in (None, n["name"])]
     if len(found) != 1:
         raise ConversionError(f"an SSD has one {name or op}, this symbol has {len(found)}")
     return found[0]
 
 
-def normalised(graph: Graph, mean: list[float], std: list[float]) -> str:
-    """uint8 image, channels last → float tensor, channels first, normalised as GluonCV does."""
-    scale = graph.constant("scale", 1 / (255 * np.array(std)).reshape(1, 3, 1, 1))
-    shift = graph.constant("shift", (-np.array(mean) / np.array(std)).reshape(1, 3, 1, 1))
-    planes = graph.emit("Transpose", "image", perm=[0, 3, 1, 2])
-    return graph.emit("Add", graph.emit("Mul", graph.emit("Cast", planes, to=TensorProto.FLOAT), scale), shift)
+def inputs(node: Node) -> list[int]:
+    """Return the numbers of the nodes that a node takes its inputs from."""
+    return [entry[0] for entry in node["inputs"]]
 
 
-def finished(graph: Graph) -> onnx.ModelProto:
-    """Wrap the nodes into a checked model."""
-    value = helper.make_tensor_value_info
-    image = value("image", TensorProto.UINT8, [1, "height", "width", 3])
-    outputs = [value(name, TensorProto.FLOAT, [1, "anchors", None]) for name in ("scores", "boxes")]
-    body = helper.make_graph(graph.nodes, "ssd", [image], outputs, initializer=list(graph.constants.values()))
-    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    onnx.checker.check_model(model)
-    return model
+def attribute(node: Node, name: str, default: Any = None) -> Any:
+    """Read one attribute of an MXNet node; they are stored as text."""
+    text = (node.get("attrs") or {}).get(name)
+    if text is None:
+        return default
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
