@@ -1,6 +1,9 @@
 """What all tests share: test data, images made on the spot, a seed endpoint that can be told to misbehave."""
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 from tests.seed_endpoint import SeedEndpoint
 
 ROOT = Path(__file__).resolve().parent.parent
+COCO = ROOT / "inference" / "models" / "coco"
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +38,41 @@ def seed_endpoint() -> Iterator[SeedEndpoint]:
     """A SageMaker endpoint on loopback that keeps the seed's wire contract until told otherwise."""
     with SeedEndpoint() as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="session")
+def tensorflowjs() -> None:
+    """TensorFlow.js, installed for the tests."""
+    if not (ROOT / "tests" / "tensorflowjs" / "node_modules").is_dir():
+        pytest.skip("no TensorFlow.js in tests/tensorflowjs: scripts/test installs it where npm is")
+
+
+@pytest.fixture(scope="session")
+def coco_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph of the 80-class detector, as npm brings it."""
+    folder = tmp_path_factory.mktemp("graph")
+    ended = run_inference("npm.py", COCO, folder)
+    if ended.returncode:
+        pytest.skip(f"no weights of the 80-class detector: {ended.stderr.splitlines()[-1]}")
+    return Path(ended.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def coco_dir(tmp_path_factory: pytest.TempPathFactory, coco_graph: Path) -> Path:
+    """A model directory with the 80-class detector, made as scripts/model makes it."""
+    folder = tmp_path_factory.mktemp("coco")
+    shutil.copy(COCO / "model.json", folder)
+    exported(coco_graph, folder)
+    return folder
+
+
+def exported(graph: Path, model_dir: Path) -> None:
+    """Export a graph of TensorFlow.js to a model directory."""
+    ended = run_inference("tensorflowjs.py", graph, "--model-dir", model_dir)
+    assert ended.returncode == 0, ended.stderr
+
+
+def run_inference(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of inference/ to its end."""
+    command = [sys.executable, str(ROOT / "inference" / program), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
