@@ -51,7 +51,7 @@ def tensorflowjs() -> None:
 def coco_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The graph of the 80-class detector, as npm brings it."""
     folder = tmp_path_factory.mktemp("graph")
-    ended = run_inference("npm.py", COCO, folder)
+    ended = run_export("npm", COCO, folder)
     if ended.returncode:
         pytest.skip(f"no weights of the 80-class detector: {ended.stderr.splitlines()[-1]}")
     return Path(ended.stdout.strip())
@@ -68,11 +68,11 @@ def coco_dir(tmp_path_factory: pytest.TempPathFactory, coco_graph: Path) -> Path
 
 def exported(graph: Path, model_dir: Path) -> None:
     """Export a graph of TensorFlow.js to a model directory."""
-    ended = run_inference("tensorflowjs.py", graph, "--model-dir", model_dir)
+    ended = run_export("tensorflowjs", graph, "--model-dir", model_dir)
     assert ended.returncode == 0, ended.stderr
 
 
-def run_inference(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a program of inference/ to its end."""
-    command = [sys.executable, str(ROOT / "inference" / program), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run_export(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of inference/export/ to its end."""
+    command = [sys.executable, "-m", f"inference.export.{program}", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -54,7 +54,7 @@ def channelwise(graph: Graph, node: Node) -> str:
         scale, shift = scale * step[0], scale * step[1] + shift
         before = graph.node(operands(graph, before)[0][0])
     if before is node:
-        return same(node["op"])(graph, node)
+        return graph.emit(node["op"], *map(graph.value, sources(node)))
     if before["op"] in ("Conv2D", "DepthwiseConv2dNative"):
         return convolution(graph, before, scale, shift)
     value = graph.value(before["name"])
@@ -71,7 +71,7 @@ def scale_and_shift(graph: Graph, node: Node) -> tuple[Any, Any] | None:
         gamma, beta, mean, variance = (each.astype(np.float64) for each in operands(graph, node)[1])
         scale = gamma / np.sqrt(variance + node["attr"]["epsilon"]["f"])
         return scale, beta - mean * scale
-    tensors, constants = operands(graph, node)
+    constants = operands(graph, node)[1]
     if node["op"] not in ("Mul", "Add", "BiasAdd") or len(constants) != 1:
         return None
     by = constants[0].astype(np.float64)
@@ -192,7 +192,7 @@ def operand(graph: Graph, name: str) -> float:
     _, constants = operands(graph, graph.node(name))
     if len(constants) != 1 or constants[0].size != 1:
         raise ConversionError(f"{name} is no operation with one constant number")
-    return constants[0].item()
+    return float(constants[0].item())
 
 
 def constant(graph: Graph, name: str) -> Array:

@@ -21,9 +21,9 @@ import numpy as np
 import onnx
 
 from errors import ModelNotUsable
-from manifest import Manifest, read_manifest
 from inference.export.graph import Array, ConversionError, Node
 from inference.export.tensorflow_ssd import convert
+from manifest import Manifest, read_manifest
 
 DTYPES = {"float32": "<f4", "int32": "<i4"}
 
@@ -54,9 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def write(graph: Path, model_dir: Path, manifest: Manifest) -> None:
     """Write model.onnx, all of it or nothing."""
     nodes, params = read_graph(graph)
-    network = convert(
-        nodes, params, classes(model_dir, manifest), manifest.input_size, manifest.mean, manifest.std
-    )
+    network = convert(nodes, params, classes(model_dir, manifest), manifest.input_size, manifest.mean, manifest.std)
     part = model_dir / f"model.onnx.{os.getpid()}"
     onnx.save(network, part)
     part.replace(model_dir / "model.onnx")

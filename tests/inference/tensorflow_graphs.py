@@ -55,7 +55,9 @@ class TinySsd:
     def preprocess(self) -> None:
         self.constant("Preprocessor/map/while/ResizeImage/stack", [SIZE, SIZE], "int32")
         self.add("float", "Cast", "image_tensor", SrcT={"type": 4}, DstT={"type": 1})
-        self.add("resized", "ResizeBilinear", "float", "Preprocessor/map/while/ResizeImage/stack", align_corners={"b": False})
+        self.add(
+            "resized", "ResizeBilinear", "float", "Preprocessor/map/while/ResizeImage/stack", align_corners={"b": False}
+        )
         self.add("Preprocessor/mul", "Mul", self.constant("factor", 2 / 255), "resized")
         self.add("Preprocessor/sub", "Sub", "Preprocessor/mul", self.constant("one", 1.0))
 
@@ -76,7 +78,9 @@ class TinySsd:
         first = self.conv("first", "Preprocessor/sub", self.some("w0", 3, 3, 3, 8), 4)
         normal = [self.some("gamma", 8), self.some("beta", 8), self.some("mean", 8)]
         spread = self.constant("spread", self.random.uniform(0.5, 2, 8))
-        first = self.add("normal", "FusedBatchNorm", first, *normal, spread, epsilon={"f": 1e-3}, is_training={"b": False})
+        first = self.add(
+            "normal", "FusedBatchNorm", first, *normal, spread, epsilon={"f": 1e-3}, is_training={"b": False}
+        )
         first = self.add("relu", "Relu6", first)
         deep = self.conv("deep", first, self.some("w1", 3, 3, 8, 2), 2, "DepthwiseConv2dNative")
         deep = self.add("scaled", "Mul", deep, self.some("by", 16))

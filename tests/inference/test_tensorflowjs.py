@@ -1,8 +1,6 @@
 """Graph models of TensorFlow.js: the export gives what TensorFlow.js gives, and refuses what it does not know."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnx_engine import OnnxDetector, load
+import nms
 from manifest import read_manifest
-from tests.conftest import ROOT, exported
+from onnx_engine import OnnxDetector, load
+from tests.conftest import ROOT, exported, run_export
 from tests.inference import tensorflow_graphs
-from tests.inference.running import INFERENCE
 from tests.inference.tensorflow_graphs import TinySsd
 from tests.pictures import HOPPER
 
@@ -50,13 +48,25 @@ def test_scores_and_boxes_are_tensorflowjs_own_at_the_models_size_and_at_any_oth
         assert_same(ours.candidates(image), (of_labels, corners))
 
 
+def test_only_boxes_of_one_label_suppress_each_other(coco_dir: Path) -> None:
+    image = np.asarray(Image.open(SHOWN[1]).convert("RGB").resize((300, 300)))
+    _, ids, scores, boxes = detector(coco_dir)(image)
+    used = scores[:, 0] > 0
+    close = nms.overlaps(boxes[used]) > nms.OVERLAP
+    same_label = ids[used] == ids[used].T
+    assert (close & ~same_label).any()
+    assert (close & same_label).sum() == used.sum(), "each overlaps itself alone"
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> TinySsd:
     (tmp_path / "model.json").write_text(json.dumps(ABOUT))
     return TinySsd()
 
 
-def test_softmax_batch_norms_and_sums_are_tensorflowjs_own_too(tmp_path: Path, tiny: TinySsd, tensorflowjs: None) -> None:
+def test_softmax_batch_norms_and_sums_are_tensorflowjs_own_too(
+    tmp_path: Path, tiny: TinySsd, tensorflowjs: None
+) -> None:
     graph = tiny.save(tmp_path)
     exported(graph, tmp_path)
     image = np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
@@ -77,8 +87,7 @@ def decoded(tiny: TinySsd, offsets: Any) -> Any:
 
 def refused(graph: Path, model_dir: Path) -> str:
     """What the export says where it refuses; it leaves no model.onnx."""
-    command = [sys.executable, str(INFERENCE / "tensorflowjs.py"), str(graph), "--model-dir", str(model_dir)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = run_export("tensorflowjs", graph, "--model-dir", model_dir)
     assert ended.returncode == 1
     assert not list(model_dir.glob("*.onnx*"))
     return ended.stderr
@@ -89,7 +98,9 @@ def test_a_model_json_that_says_another_preprocessing_than_the_graph_is_refused(
     tmp_path: Path, tiny: TinySsd, about: dict[str, Any]
 ) -> None:
     (tmp_path / "model.json").write_text(json.dumps(ABOUT | about))
-    assert "the graph takes 32x32 pixels with mean 0.5 and std 0.5, model.json says" in refused(tiny.save(tmp_path), tmp_path)
+    assert "the graph takes 32x32 pixels with mean 0.5 and std 0.5, model.json says" in refused(
+        tiny.save(tmp_path), tmp_path
+    )
 
 
 def test_labels_and_classes_of_different_number_are_refused(tmp_path: Path, tiny: TinySsd) -> None:
