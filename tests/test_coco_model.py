@@ -14,8 +14,8 @@ from PIL import Image, ImageColor
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from api.drawing import COLOURS
-from api.local import embedded_endpoint
+from api.endpoint.embedded_process import embedded_endpoint
+from api.image.draw import COLOURS
 from tests.api.gateway import gateway
 from tests.conftest import ROOT
 from tests.pictures import encoded

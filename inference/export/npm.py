@@ -21,6 +21,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+# One try and a minute for it: whoever starts a gateway waits, and has another detector to start with.
+OPTIONS = ["--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=60000", "--loglevel=error"]
+
 
 class NotFetched(Exception):
     """The package could not be had."""
@@ -40,9 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch what the command line says."""
     options = parser().parse_args(arguments)
     try:
-        package = read_recipe(options.recipe)
-        sys.stderr.write(f"Fetching {package.name} {package.version} with npm ({package.size}, once) …\n")
-        sys.stdout.write(f"{fetch(package, options.folder)}\n")
+        sys.stdout.write(f"{fetch(read_recipe(options.recipe), options.folder)}\n")
     except (NotFetched, OSError) as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
@@ -82,9 +83,10 @@ def packed(package: Package, folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise NotFetched("npm, which comes with Node.js, was not found.")
+    sys.stderr.write(f"Fetching {package.name} {package.version} with npm ({package.size}, once) …\n")
     wanted = f"{package.name}@{package.version}"
-    options = ["--ignore-scripts", "--fetch-retries=0", "--loglevel=error", "--pack-destination", str(folder)]
-    ended = subprocess.run([npm, "pack", wanted, *options], capture_output=True, text=True, check=False)
+    command = [npm, "pack", wanted, "--pack-destination", str(folder), *OPTIONS]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
         code = re.search(r"code (\w+)", ended.stderr)
         raise NotFetched(f"npm could not fetch {wanted}: {code[1] if code else ended.stderr.strip()}.")

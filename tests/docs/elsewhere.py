@@ -37,6 +37,21 @@ TABLE = [
         "tests/inference/test_endpoint_docs.py::test_the_exports_that_the_pages_show_have_options_that_exist",
     ),
     Elsewhere(
+        r"scripts/model ",
+        "needs npm, a package index and a minute",
+        "tests/docs/test_scripts.py::test_scripts_model_makes_the_80_class_detector_from_its_recipe",
+    ),
+    Elsewhere(
+        r"\.venv/bin/python -m inference\.server --model-dir inference/models/coco ",
+        "needs the model that scripts/model makes",
+        "tests/test_coco_model.py",
+    ),
+    Elsewhere(
+        r"\.venv-dev/bin/python -m inference\.export\.tensorflowjs ",
+        "needs a graph",
+        "tests/inference/test_tensorflowjs.py",
+    ),
+    Elsewhere(
         r"\.venv-dev/bin/python -m tests\.bench\.",
         "takes minutes of a quiet machine",
         "tests/docs/test_blocks.py::test_every_benchmark_that_a_page_names_exists_and_takes_its_options",

@@ -58,7 +58,7 @@ class Reader:
         self.environment = {name: os.environ[name] for name in ("PATH", "HOME")}
         self.environment |= self.cloud.environment
         self.environment |= {"CURL_HOME": str(self.folder), "DETECT_PORT": self.ports["8000"]}
-        self.environment |= {"DETECT_DRAIN_SECONDS": "0"}
+        self.environment |= {"DETECT_DRAIN_SECONDS": "0", "DETECT_MODEL_DIR": "inference/models/person"}
 
     def read(self, block: Block) -> str:
         """Do what a block says; what came of it. Raises UnknownBlock, and AssertionError where it does not work."""
