@@ -72,7 +72,9 @@ def exported(graph: Path, model_dir: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def run_export(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run_export(
+    program: str, *arguments: str | Path, python: str | Path = sys.executable
+) -> subprocess.CompletedProcess[str]:
     """Run a program of inference/export/ to its end."""
-    command = [sys.executable, "-m", f"inference.export.{program}", *map(str, arguments)]
+    command = [str(python), "-m", f"inference.export.{program}", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -27,7 +27,7 @@ SHOWN = ROOT / "docs" / "pictures" / "people"
 def client(coco_dir: Path) -> Iterator[httpx2.Client]:
     with (
         embedded_endpoint({"coco": coco_dir}) as embedded,
-        gateway(embedded_url=embedded.url, model_dir=coco_dir) as client,
+        gateway(embedded_socket=embedded.socket, model_dir=coco_dir) as client,
     ):
         while client.get("/health/ready").status_code != 200:
             pass

@@ -1,1 +1,1 @@
-"""GluonCV's or MXNet's weights → a model directory that every engine serves, with a report on how near they come."""
+"""Weights of GluonCV, MXNet or TensorFlow.js → a model directory that our engines serve, with a parity report."""

@@ -39,7 +39,7 @@ TABLE = [
     Elsewhere(
         r"scripts/model ",
         "needs npm, a package index and a minute",
-        "tests/docs/test_scripts.py::test_scripts_model_makes_the_80_class_detector_from_its_recipe",
+        "tests/docs/test_scripts_model.py::test_scripts_model_makes_the_80_class_detector_from_its_recipe",
     ),
     Elsewhere(
         r"\.venv/bin/python -m inference\.server --model-dir inference/models/coco ",

@@ -1,6 +1,7 @@
 """Graph models of TensorFlow.js: the export gives what TensorFlow.js gives, and refuses what it does not know."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,27 @@ def test_scores_and_boxes_are_tensorflowjs_own_at_the_models_size_and_at_any_oth
         of_labels = scores.reshape(1917, 90)[:, np.array(classes) - 1]  # the background is cut off there
         corners = boxes.reshape(1917, 4)[:, [1, 0, 3, 2]] * [width, height, width, height]
         assert_same(ours.candidates(image), (of_labels, corners))
+
+
+def test_int8_from_a_few_images_finds_the_same_objects(
+    coco_graph: Path, coco_dir: Path, mxnet_python: Path, tmp_path: Path
+) -> None:
+    about, images = tmp_path / "model", tmp_path / "images"
+    about.mkdir()
+    images.mkdir()
+    for file in (coco_dir / "model.json", *SHOWN):
+        shutil.copy(file, images if file in SHOWN else about)
+    options = "--model-dir", about, "--calibration", images
+    ended = run_export("tensorflowjs", coco_graph, *options, python=mxnet_python)
+    assert ended.returncode == 0, ended.stderr
+    sizes = [(about / name).stat().st_size for name in ("model.int8.onnx", "model.onnx")]
+    assert sizes[0] < sizes[1] / 3
+    small, full = detector(about), detector(coco_dir)
+    for file in SHOWN:
+        image = np.asarray(Image.open(file).convert("RGB").resize((300, 300)))
+        ours, theirs = small(image), full(image)
+        assert ours.ids[0] == theirs.ids[0]
+        assert nms.overlaps(np.stack((ours.boxes[0], theirs.boxes[0])))[0, 1] > 0.8
 
 
 def test_only_boxes_of_one_label_suppress_each_other(coco_dir: Path) -> None:
