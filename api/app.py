@@ -114,6 +114,7 @@ def _rate_limits(settings: Settings) -> RateLimits:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     stop_softly(app, app.state.settings.drain_seconds)
+    await app.state.models.start()
     yield
     app.state.models.close()
     app.state.end_traces()

@@ -41,6 +41,10 @@ class Models:
         states = await asyncio.gather(*(asyncio.to_thread(one.endpoint.state) for one in self))
         return [state.model_copy(update={"ready": state.ready and not stopping}) for state in states]
 
+    async def start(self) -> None:
+        """Start the decoders."""
+        await self._shared.decoders.start(self._shared.settings.decodes)
+
     def close(self) -> None:
         """Stop decoders and threads."""
         self._shared.close()

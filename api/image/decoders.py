@@ -33,6 +33,10 @@ class Decoders:
         self._idle: list[_Decoder] = []
         self._busy: set[_Decoder] = set()
 
+    async def start(self, count: int) -> None:
+        """Have so many processes ready, so that nobody waits for them to start."""
+        self._idle += [await _Decoder.start() for _ in range(count)]
+
     async def do(self, work: str, image: EncodedImage, expected_seconds: float, **options: Any) -> bytes:
         """The result of a piece of work on an image. Raises ImageError.
 
