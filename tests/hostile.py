@@ -5,7 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable
 
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.pictures import encoded, jpeg, scene
 
@@ -168,6 +168,39 @@ def motion_photo() -> bytes:
     return encoded(scene(4000, 3000), quality=80) + bytes(range(256)) * 2 + b"\xff\xda\0\x08" * 500
 
 
+def fractions(tag: int, count: int) -> bytes:
+    """EXIF whose tag has so many values; Pillow makes an object of each."""
+    inches = (0x0128, 3, 1, 2)  # without a unit, Pillow reads no resolution
+    return directory((tag, 5, count, 38), inches, behind=struct.pack("<II", 72, 1) * count)
+
+
+def photoshop_blocks(segments: int) -> bytes:
+    """A JPEG with as many of Photoshop's blocks as these segments hold, all empty."""
+    blocks = b"8BIM\4\4\0\0\0\0\0\0" * 5400
+    return after_start_of_jpeg(segment(0xED, b"Photoshop 3.0\0" + blocks) * segments)
+
+
+def profile_of_many_steps(elements: int) -> bytes:
+    """sRGB's profile, and a D2B0 of so many elements that are all the same matrix (ICC.1:2022, 10.16)."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    (tags,) = struct.unpack_from(">I", srgb, 128)
+    table = list(struct.iter_unpack(">4sII", srgb[132 : 132 + 12 * tags]))
+    matrix = b"matf\0\0\0\0" + struct.pack(">HH12f", 3, 3, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)
+    steps = struct.pack(">4sIHHI", b"mpet", 0, 3, 3, elements)
+    steps += struct.pack(">II", 16 + 8 * elements, len(matrix)) * elements + matrix
+    moved = [(name, start + 12, size) for name, start, size in table] + [(b"D2B0", len(srgb) + 12, len(steps))]
+    head = struct.pack(">I", len(srgb) + 12 + len(steps)) + srgb[4:128] + struct.pack(">I", tags + 1)
+    return head + b"".join(struct.pack(">4sII", *tag) for tag in moved) + srgb[132 + 12 * tags :] + steps
+
+
+def flat_webp(width: int, height: int) -> bytes:
+    """A lossless WebP of one colour: five codes of one symbol each, so its pixels take no bits (RFC 9649, 3)."""
+    bits = 0x2F | (width - 1) << 8 | (height - 1) << 22
+    for code in range(5):
+        bits |= 1 << 43 + 4 * code  # a simple code, of one symbol, of one bit, which is 0
+    return riff((b"VP8L", bits.to_bytes(16, "little")))
+
+
 Hostile = dict[str, tuple[int, Callable[[], bytes]]]
 JPEGS: Hostile = {
     "a scan for each component": (200, lambda: flat_jpeg(8000, 5000, ONE_BY_ONE)),
@@ -197,6 +230,16 @@ JPEGS: Hostile = {
         200,
         lambda: after_start_of_jpeg(segment(0xE2, b"ICC_PROFILE\0\1\x8c" + bytes(65_000)) * 140),
     ),
+    "a profile of 20,000 steps": (
+        200,
+        lambda: encoded(scene(64, 64), icc_profile=profile_of_many_steps(20_000)),
+    ),
+    "a resolution of 1.2 million fractions": (200, lambda: app1(b"Exif\0\0", fractions(0x011A, 1_200_000))),
+    "800,000 Photoshop blocks": (200, lambda: photoshop_blocks(150)),
+    "sixteen scans of 50 megapixels": (
+        200,
+        lambda: flat_jpeg(8000, 6250, [b"\3\1\0\2\0\3\0\0\0\0", *FINE * 5], 0xC2),
+    ),
     "motion photo": (200, motion_photo),
     "MPO": (200, lambda: encoded(scene(), "MPO", save_all=True, append_images=[scene(seed=3)])),
     "also a ZIP": (200, lambda: jpeg() + b"PK\3\4" + bytes(1000)),
@@ -205,6 +248,11 @@ JPEGS: Hostile = {
 PNGS: Hostile = {
     "interlaced, 16 bits": (200, lambda: header(4000, 2500, 6, 16, interlaced=True) + data(*adam7(4000, 2500, 64))),
     "interlaced, 1 bit": (200, lambda: header(16_384, 2441, 0, 1, interlaced=True) + data(*adam7(16_384, 2441, 1))),
+    "50 megapixels": (200, lambda: header(8000, 6250, 2, 8) + data(*[bytes(24_001)] * 6250)),
+    "an orientation of 1.2 million fractions": (
+        200,
+        lambda: before_data_of_png(chunk(b"eXIf", fractions(0x0112, 1_200_000))),
+    ),
     "rows that never end": (200, lambda: header(64, 64, 2, 8) + data(*[bytes(100_000)] * 1000)),
     "no size": (422, lambda: header(0, 0, 2, 8) + data()),
     "four billion wide": (422, lambda: header(2**32 - 1, 1, 2, 8) + data()),
@@ -230,6 +278,7 @@ PNGS: Hostile = {
 }
 OTHERS: Hostile = {
     "a canvas larger than its image": (422, lambda: riff(vp8x(0, 16_384, 2441), still())),
+    "40 megapixels in 36 bytes": (200, lambda: flat_webp(8000, 5000)),
     "a small frame on 40 megapixels": (200, lambda: riff(vp8x(2, 16_383, 2440), (b"ANIM", bytes(6)), frame())),
     "100,000 frames": (200, lambda: riff(vp8x(2, 16, 16), (b"ANIM", bytes(6)), *[frame()] * 100_000)),
     "a million chunks": (200, lambda: riff(vp8x(0, 640, 480), still(), *[(b"abcd", b"")] * 1_000_000)),
