@@ -1,4 +1,4 @@
-"""Most memory that fitting one 40-megapixel image takes, per pixel, beside what `Image.weight` reckons.
+"""Most memory that fitting one 40-megapixel image takes, per pixel, beside what `EncodedImage.memory` reckons.
 
 .venv-dev/bin/python -m tests.bench.decode_memory
 """

@@ -29,7 +29,10 @@ def requests() -> list[bytes]:
     asked += [post(image, Accept="image/png") for image in good] * 2
     asked += [post(image) for image in mutations(100, seed=9)]
     asked += [post(good[0], "/detect?min_score=7"), post(b""), post(good[0], "/nowhere")] * 5
-    asked += [b"GET /health HTTP/1.1\r\nHost: bench\r\n\r\n", b"GET /metrics HTTP/1.1\r\nHost: bench\r\n\r\n"] * 5
+    asked += [
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ] * 5
     return asked
 
 
