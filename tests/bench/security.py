@@ -1,4 +1,4 @@
-"""All figures of docs/security.md, one after the other: damage, memory, overload, soak.
+"""All figures of docs/security.md, one after the other: damage, memory, soak.
 
     .venv-dev/bin/python -m tests.bench.security [--short] [--write]
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import damage, memory, overload, soak
+from tests.bench import damage, memory, soak
 from tests.bench.report import Outcome, write
 from tests.conftest import ROOT
 
@@ -39,7 +39,6 @@ class Figure(NamedTuple):
 FIGURES = (
     Figure("mutations of good images, and the odd ones", "damage", "count", damage.run, 10_000, 2000),
     Figure("64 clients posting 40 megapixels, half for a drawing", "memory", "seconds", memory.run, 30, 5),
-    Figure("three times as much as it can do", "overload", "seconds", overload.run, 60, 10),
     Figure("good, damaged and senseless requests mixed", "soak", "minutes", soak.run, 20, 1),
 )
 

@@ -30,7 +30,7 @@ def arguments(description: str | None, names: Sequence[str]) -> argparse.Argumen
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="TABLE", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="a first look, in a fraction of the time")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables into it too: docs/engine.md")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables into it too, such as docs/engine.md")
     return parser
 
 

@@ -57,6 +57,11 @@ TABLE = [
         "tests/docs/test_blocks.py::test_every_benchmark_that_a_page_names_exists_and_takes_its_options",
     ),
     Elsewhere(
+        r"scripts/bench( |$)",
+        "takes minutes of a quiet machine, and installs the peers",
+        "tests/bench/test_peers.py",
+    ),
+    Elsewhere(
         r"docker build ",
         "needs an image builder",
         "tests/images/test_images.py",
