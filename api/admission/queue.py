@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from api.errors import Overloaded
 
 LONG = 0.25  # seconds; while work takes longer than this, callers who have none running get one slot more
+LARGEST_SHARE = 7 / 8  # of the memory, that one piece of work counts for: what is small always fits beside it
 REMEMBERED = 16  # pieces of work, about, that the pace is an average of
 MAX_KNOWN = 10_000  # callers whose stamps are kept
 
@@ -89,7 +90,8 @@ class WorkQueue:
     def _enqueue(self, caller: str, cost: float, memory: int) -> Work:
         self._count += 1
         turn = asyncio.get_running_loop().create_future()
-        work = Work(self._start_of(caller), self._count, caller, cost, min(memory, int(min(self._memory, 2**62))), turn)
+        memory = int(min(memory, LARGEST_SHARE * self._memory))
+        work = Work(self._start_of(caller), self._count, caller, cost, memory, turn)
         self._finish[caller] = work.start + cost
         insort(self._waiting, work)
         self._start_next()

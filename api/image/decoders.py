@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Decoders:
         A limit of the image's processor time is enforced from here, of its memory by the kernel.
         """
         seconds = min(self._max_seconds, USUAL_SECONDS + GENEROSITY * expected_seconds)
-        decoder = self._idle.pop() if self._idle else await _Decoder.start()
+        decoder = next(self._living(), None) or await _Decoder.start()
         self._busy.add(decoder)
         try:
             body = await decoder.do(request(work, image, seconds=seconds, **options), seconds)
@@ -52,6 +53,12 @@ class Decoders:
             if decoder.usable:
                 self._idle.append(decoder)
         return body
+
+    def _living(self) -> "Iterator[_Decoder]":
+        """The idle ones that nobody else has ended meanwhile."""
+        while self._idle:
+            if (decoder := self._idle.pop()).alive:
+                yield decoder
 
     def close(self) -> None:
         """Kill them all."""
@@ -70,6 +77,11 @@ class _Decoder:
         self._spent, self._allowance = 0.0, STARTING_SECONDS  # of a processor: by the last answer, and beside the limit
         self._watch: asyncio.TimerHandle | None = None
         self.usable, self._late = True, False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
 
     @classmethod
     async def start(cls) -> "_Decoder":
