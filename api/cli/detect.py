@@ -1,7 +1,8 @@
 """`detect-gateway detect`: the boxes of image files, from a running gateway or from one made for the occasion."""
 
 import asyncio
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,11 @@ import typer
 from rich.progress import Progress
 
 from api.cli import output
-from api.cli.console import err, out, settings_with
-from api.cli.detect_files import Answer, DetectOptions, detect_files, image_files
-from api.schema import ModelCard, Problem
+from api.cli.console import err, note, screen, settings_with
+from api.cli.detect_files import DetectOptions, Job, detect_files
+from api.cli.drawings import Drawings
+from api.cli.images import Found, find_images
+from api.cli.record import Record
 
 SOME_FAILED = 3
 
@@ -19,57 +22,82 @@ SOME_FAILED = 3
 def detect(
     images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns such as 'in/**/*.jpg'.")],
     url: Annotated[str | None, typer.Option(help="A running gateway. Unset: the detector runs here, once.")] = None,
-    key: Annotated[str | None, typer.Option(envvar="DETECT_API_KEY", help="API key, where the gateway asks.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="DETECT_API_KEY", help="API key, if required.")] = None,
     model: Annotated[str | None, typer.Option(help="Which of the gateway's models. Unset: its first.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0.01, max=1, help="Confidence threshold.")] = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Concurrent requests.")] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="Print the native answers, one a line.")] = False,
     coco: Annotated[Path | None, typer.Option(help="Write COCO's results to this file.")] = None,
-    draw: Annotated[Path | None, typer.Option(help="Write the images with their boxes: a file, or a folder.")] = None,
+    draw: Annotated[
+        str | None, typer.Option(help="Write the images with their boxes: a .jpg, .png or .webp file, or a folder.")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Keep answers in this file, and go on from there.")] = None,
 ) -> None:
     """Find the objects in images: a table, JSON, COCO's results, drawn images.
 
-    Exit codes: 0 all are answered, 1 nothing could be asked or written, 2 wrong usage, 3 some images have a problem.
+    Exit codes: 0 all are answered, 1 nothing could be asked or written, 2 wrong usage, 3 some could not be read,
+    answered or drawn.
     """
-    for place in filter(None, (coco, draw, save)):
-        place.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before anything is asked
-    answers, card = _detect(DetectOptions(url, key, model, min_score, parallel), _files(images), save)
-    for image, answer in answers.items() if as_json else ():
-        sys.stdout.write(output.one_line(image, answer))
-    if not as_json:
-        out.print(output.table(answers))
-    if coco:
-        output.write_coco(answers, card.labels, coco)
-    if draw:
-        output.draw_all(answers, draw)
-    raise typer.Exit(SOME_FAILED if any(isinstance(answer, Problem) for answer in answers.values()) else 0)
+    found = _found(images)
+    tally = output.Tally()
+    with ExitStack() as stack:
+        drawings, record = _places(found.files, coco, draw, save)
+        outputs = [stack.enter_context(output.lines() if as_json else output.tables())]
+        if record:
+            stack.enter_context(record)
+        if coco:
+            outputs.append(stack.enter_context(output.coco_results(coco, found.files)))
+        step = stack.enter_context(_progress(len(found.files)))
+
+        def tell(outcome: output.Outcome) -> None:
+            tally(outcome)
+            for one in outputs:
+                one(outcome)
+            step()
+            if screen.error and not (coco or draw or save):
+                raise screen.error  # nobody hears the rest
+
+        options = DetectOptions(url, key, model, min_score, parallel)
+        asyncio.run(detect_files(settings_with(), options, Job(found.files, record, drawings, tally, tell)))
+    for line in tally.summary(found, {"COCO's results": coco, "Drawn images": draw, "Saved answers": save}):
+        note(line)
+    if screen.error and not isinstance(screen.error, BrokenPipeError):
+        raise screen.error
+    raise typer.Exit(SOME_FAILED if tally.problems or tally.not_drawn or found.unreadable else 0)
 
 
-def _files(names: list[str]) -> list[Path]:
+def _found(names: list[str]) -> Found:
     try:
-        files = list(dict.fromkeys(image_files(names)))
+        found = find_images(names)
     except FileNotFoundError as error:
         raise typer.BadParameter(f"there is no image, folder or match of {error}") from error
-    if not files:
-        raise typer.BadParameter("there are no images in there")
-    return files
+    if found.files:
+        return found
+    for folder in found.unreadable:
+        note(f"Folder not read: {folder}.")
+    raise typer.BadParameter(f"there are no images in there; {found.skipped} other files were skipped")
 
 
-def _detect(options: DetectOptions, files: list[Path], save: Path | None) -> tuple[dict[Path, Answer], ModelCard]:
-    """The answers in the order of the files, those of an earlier run from its record; what the model is."""
-    answers: dict[Path, Answer] = dict(output.recorded(save)) if save else {}
-    left = [file for file in files if file not in answers]
-    with (
-        Progress(console=err, transient=True, disable=not err.is_terminal) as progress,
-        output.recording(save) as keep,
-    ):
-        bar = progress.add_task("images", total=len(files), completed=len(files) - len(left))
+def _places(
+    files: list[str], coco: Path | None, draw: str | None, save: Path | None
+) -> tuple[Drawings | None, Record | None]:
+    """Where to draw and to save, opened before anything is asked. No output is an image that is asked about."""
+    try:
+        drawings = Drawings(draw, files) if draw else None
+        if coco and save and coco.resolve() == save.resolve():
+            raise ValueError(f"{coco} cannot hold both --coco and --save")
+        output.refuse_overwriting(files, filter(None, (coco, save)))
+        if drawings:
+            output.refuse_overwriting(files, map(drawings.target, files))
+            drawings.open()
+        return drawings, Record(save) if save else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
 
-        def done(file: Path, answer: Answer) -> None:
-            answers[file] = answer
-            keep(file, answer)
-            progress.advance(bar)
 
-        card = asyncio.run(detect_files(settings_with(), options, left, done))
-    return {file: answers[file] for file in files}, card
+@contextmanager
+def _progress(images: int) -> Iterator[Callable[[], None]]:
+    """A bar on the terminal, and what moves it on by an image."""
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        bar = progress.add_task("images", total=images)
+        yield lambda: progress.advance(bar)

@@ -1,20 +1,22 @@
 """`detect-gateway detect`: asks a gateway, running elsewhere or made here for the occasion, about image files."""
 
 import asyncio
-import glob
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.cli.drawings import Drawings
+from api.cli.output import Outcome, Tally
+from api.cli.record import Answer, Record
 from api.client import AsyncClient, GatewayError
-from api.errors import EndpointUnavailable
-from api.schema import Detections, ModelCard, Problem
+from api.errors import DetectError, EndpointUnavailable
+from api.schema import Detections, Problem
 from api.settings import Settings
 
-Answer = Detections | Problem
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+AHEAD = 8  # images for each concurrent request that may be ahead of the one whose answer is told next
 
 
 @dataclass(frozen=True)
@@ -27,55 +29,72 @@ class DetectOptions:
     min_score: float | None = None
     parallel: int = 4
 
-    @property
-    def query(self) -> dict[str, str | float]:
-        """The parameters that are sent."""
-        said = {"model": self.model, "min_score": self.min_score}
-        return {name: value for name, value in said.items() if value is not None}
+
+@dataclass(frozen=True)
+class Job:
+    """The files, and what happens with each answer: at once `record` and `drawings`; in their order, `tell`."""
+
+    files: list[str]
+    record: Record | None
+    drawings: Drawings | None
+    tally: Tally
+    tell: Callable[[Outcome], None]
 
 
-def image_files(names: list[str]) -> Iterator[Path]:
-    """The files that are meant: themselves, those in folders and below, those that match a pattern.
+async def detect_files(settings: Settings, options: DetectOptions, job: Job) -> None:
+    """Ask about each file. Memory does not grow with the number of answers.
 
-    Raises FileNotFoundError for a name that is none of them.
-    """
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            yield from sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
-        elif path.is_file():
-            yield path
-        elif found := sorted(filter(Path.is_file, map(Path, glob.glob(name, recursive=True)))):
-            yield from found
-        else:
-            raise FileNotFoundError(name)
-
-
-async def detect_files(
-    settings: Settings, options: DetectOptions, files: list[Path], done: Callable[[Path, Answer], None]
-) -> ModelCard:
-    """Ask about each file; `done` hears each answer as it comes. Returns what the model is.
-
-    Raises EndpointUnavailable, and GatewayError where not even the model can be asked for.
+    Raises EndpointUnavailable, GatewayError where not even the model can be asked for, and what `job` raises.
     """
     async with _gateway(settings, options) as client:
         await _until_ready(client, options)
         model = await client.model(options.model)
-        waiting = iter(files)
+        free, waiting = asyncio.Semaphore(options.parallel), deque[asyncio.Task[Answer]]()
 
-        async def work() -> None:
-            for file in waiting:
-                done(file, await _answer(client, file, options))
+        async def work(file: str) -> Answer:
+            async with free:
+                return await _work(client, options, job, file)
 
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(options.parallel, len(files))):
-                workers.create_task(work())
-    return model
+        async def tell_next() -> None:
+            answer = await waiting[0]
+            waiting.popleft()
+            told = job.tally.images
+            job.tell(Outcome(told + 1, job.files[told], answer, model.labels))
+
+        try:
+            for file in job.files:
+                waiting.append(asyncio.create_task(work(file)))
+                if len(waiting) > options.parallel * AHEAD:
+                    await tell_next()
+            while waiting:
+                await tell_next()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def _answer(client: AsyncClient, file: Path, options: DetectOptions) -> Answer:
+async def _work(client: AsyncClient, options: DetectOptions, job: Job, file: str) -> Answer:
+    """The answer of an earlier run, else the gateway's; written down and drawn."""
+    answer: Answer | None = job.record.answer(file) if job.record else None
+    if answer is not None:
+        job.tally.recorded += 1
+    else:
+        answer = await _ask(client, options, file)
+        if job.record:
+            job.record.keep(file, answer)
+    if job.drawings and isinstance(answer, Detections):
+        try:
+            await asyncio.to_thread(job.drawings.draw, file, answer)
+        except (DetectError, OSError) as error:
+            job.tally.not_drawn += 1
+            job.tally.first_not_drawn = job.tally.first_not_drawn or f"{file}: {error}"
+    return answer
+
+
+async def _ask(client: AsyncClient, options: DetectOptions, file: str) -> Answer:
     try:
-        return await client.detect(file.read_bytes(), **options.query)
+        return await client.detect(Path(file), model=options.model, min_score=options.min_score)
     except GatewayError as error:
         return error.problem
     except OSError as error:
@@ -105,12 +124,13 @@ async def _gateway(settings: Settings, options: DetectOptions) -> AsyncIterator[
 
 
 async def _until_ready(client: AsyncClient, options: DetectOptions, seconds: float = 60) -> None:
-    """A gateway that is not there at all is not waited for."""
+    """A gateway that starts is waited for, one that is not there is not."""
     try:
         async with asyncio.timeout(seconds):
             while not await client.ready(options.model):
                 await asyncio.sleep(0.1)
-    except (GatewayError, TimeoutError) as error:
-        if isinstance(error, GatewayError) and error.problem.code == "unknown-model":
-            raise
-        raise EndpointUnavailable(f"No ready gateway answers at {options.url or 'this machine'}.") from error
+    except TimeoutError as error:
+        where = options.url or "this machine"
+        raise EndpointUnavailable(
+            f"The gateway at {where} is not ready: it says that its model cannot answer."
+        ) from error

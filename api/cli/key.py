@@ -1,12 +1,11 @@
 """`detect-gateway key`: makes an API key."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from api.admission.api_keys import ApiKeys, new_key
-from api.cli.console import stop
+from api.cli.console import screen, stop
 
 
 def key(
@@ -19,4 +18,6 @@ def key(
         ApiKeys([entry])
     except ValueError:
         stop(f"{name!r} is not a valid name for a key: at most 64 letters, digits, dots and dashes.")
-    sys.stdout.write(f"key    {made}\nentry  {entry}\n")
+    screen.write(f"key    {made}\nentry  {entry}\n")
+    if screen.error:
+        raise screen.error

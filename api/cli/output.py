@@ -1,121 +1,185 @@
-"""What `detect-gateway detect` does with the answers: a table, JSON lines, COCO's results, drawn images, a record."""
+"""What `detect-gateway detect` does with the answers, one after the other: lines, tables, COCO's results, a summary."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, NamedTuple
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from api.cli.detect_files import Answer
-from api.image.decode import Encoding
-from api.image.draw import annotate
-from api.image.inspection import inspect
+from api.cli.console import printable, screen
+from api.cli.images import Found
+from api.cli.record import Answer, one_line
 from api.render.coco import RESULTS, results
-from api.render.marks import marks
-from api.schema import CocoResult, Detections, Problem
-from api.settings import FORMATS
+from api.schema import Detections, Problem
 
-NO_LIMIT = 1 << 62
-ENCODINGS: dict[str, Encoding] = {".png": "png", ".webp": "webp"}
+TABLE_IMAGES = 100  # images of one table, so that memory does not grow with the images
 
 
-def one_line(image: Path, answer: Answer) -> str:
-    """The image's name and the answer as it came, as JSON on one line."""
-    return json.dumps({"file": str(image), **answer.model_dump()}) + "\n"
+class Outcome(NamedTuple):
+    """What became of one image: its number from 1, its file, the answer, and the labels of the model."""
+
+    number: int
+    file: str
+    answer: Answer
+    labels: tuple[str, ...]
+
+
+Output = Callable[[Outcome], None]
 
 
 @contextmanager
-def recording(record: Path | None) -> Iterator[Callable[[Path, Answer], None]]:
-    """Appends each answer that it is told to the record, at once; to nothing where there is none."""
-    if record is None:
-        yield lambda image, answer: None
-        return
-    whole = not record.exists() or record.read_bytes()[-1:] in (b"", b"\n")
-    with record.open("a") as lines:
-        lines.write("" if whole else "\n")
-        yield lambda image, answer: _append(lines, one_line(image, answer))
+def lines() -> Iterator[Output]:
+    """Prints native answers, one a line."""
+    yield lambda outcome: screen.write(one_line(outcome.file, outcome.answer))
 
 
-def _append(lines: TextIO, line: str) -> None:
-    lines.write(line)
-    lines.flush()
+@contextmanager
+def tables() -> Iterator[Output]:
+    """Prints one row a box, a table for each TABLE_IMAGES images."""
+    waiting: list[Outcome] = []
+
+    def tell(outcome: Outcome) -> None:
+        waiting.append(outcome)
+        if len(waiting) == TABLE_IMAGES:
+            screen.show(_table(waiting))
+            waiting.clear()
+
+    try:
+        yield tell
+    finally:
+        if waiting:
+            screen.show(_table(waiting))
 
 
-def recorded(record: Path) -> Iterator[tuple[Path, Detections]]:
-    """What a record of such lines holds, without problems: those images are asked about again."""
-    for line in record.read_text().splitlines() if record.exists() else ():
-        try:
-            answer = json.loads(line)
-            yield Path(answer.pop("file")), Detections.model_validate(answer)
-        except (ValueError, KeyError):
-            continue  # a problem, or the line at which an earlier run was cut off
-
-
-def table(answers: dict[Path, Answer]) -> Table:
-    """One row a box; an image without boxes, or with a problem, has a row that says so."""
-    rows = Table("image", "label", "score", "x_min", "y_min", "x_max", "y_max")
-    for image, answer in answers.items():
-        name = escape(image.name)
-        if isinstance(answer, Problem):
-            rows.add_row(name, escape(answer.detail))
-        elif not answer.detections:
-            rows.add_row(name, "nothing found")
+def _table(outcomes: list[Outcome]) -> Table:
+    """An image without boxes, or with a problem, has a row that says so."""
+    table = Table("image", "label", "score", "x_min", "y_min", "x_max", "y_max")
+    for outcome in outcomes:
+        name = Text(printable(os.path.basename(outcome.file)))
+        if isinstance(outcome.answer, Problem):
+            table.add_row(name, Text(printable(outcome.answer.detail)))
+        elif not outcome.answer.detections:
+            table.add_row(name, "nothing found")
         else:
-            for one in answer.detections:
+            for one in outcome.answer.detections:
                 corners = (f"{at:.1f}" for at in (one.box.x_min, one.box.y_min, one.box.x_max, one.box.y_max))
-                rows.add_row(name, escape(one.label), f"{one.score:.3f}", *corners)
-    return rows
+                table.add_row(name, Text(printable(one.label)), f"{one.score:.3f}", *corners)
+    return table
 
 
-def write_coco(answers: dict[Path, Answer], labels: tuple[str, ...], to: Path) -> None:
-    """COCO's results of all images, which are numbered as `numbered` says."""
-    numbers = numbered(answers)
-    found: list[CocoResult] = []
-    for image, answer in answers.items():
-        if isinstance(answer, Detections):
-            found += results(answer.detections, labels, numbers[image])
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_bytes(RESULTS.dump_json(found))
+@contextmanager
+def coco_results(place: Path, files: list[str]) -> Iterator[Output]:
+    """Writes COCO's results; the file is there, in the place of an older one, when all are. Raises OSError."""
+    numbered, separator = _all_numbered(files), b""
+    with _written(place) as write:
+        write(b"[")
+
+        def tell(outcome: Outcome) -> None:
+            nonlocal separator
+            if isinstance(outcome.answer, Detections) and outcome.answer.detections:
+                number = int(Path(outcome.file).stem) if numbered else outcome.number
+                found = results(outcome.answer.detections, outcome.labels, number)
+                write(separator + RESULTS.dump_json(found)[1:-1])
+                separator = b","
+
+        yield tell
+        write(b"]")
 
 
-def numbered(images: Iterable[Path]) -> dict[Path, int]:
-    """COCO's number of each image: its file's (`000000000139.jpg`) where all have one of their own, else 1, 2, …"""
-    stems = {image: image.stem for image in images}
-    numbers = {image: int(stem) for image, stem in stems.items() if stem.isascii() and stem.isdecimal()}
-    if len(set(numbers.values())) == len(stems):
-        return numbers
-    return {image: number for number, image in enumerate(stems, start=1)}
+def _all_numbered(files: list[str]) -> bool:
+    """Whether each file has a number of its own for a name, as COCO's have (`000000000139.jpg`)."""
+    numbers = set[int]()
+    for stem in (Path(file).stem for file in files):
+        if not (stem.isascii() and stem.isdecimal()):
+            return False
+        numbers.add(int(stem))
+    return len(numbers) == len(files)
 
 
-def draw_all(answers: dict[Path, Answer], to: Path) -> None:
-    """Each image with its boxes, as JPEG or, where the name ends so, PNG or WebP; those with a problem have none."""
-    where = _places(list(answers), to)
-    found = [(image, answer, where[image]) for image, answer in answers.items() if isinstance(answer, Detections)]
-    with ThreadPoolExecutor() as threads:
-        for _ in threads.map(_draw, *zip(*found, strict=True)) if found else ():
-            pass
+@contextmanager
+def _written(place: Path) -> Iterator[Callable[[bytes], None]]:
+    """Writes beside a file and takes its place at the end; pipes and devices are written directly."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    direct = place.exists() and not place.is_file()
+    place = Path(os.path.realpath(place))
+    part = place if direct else place.with_name(f"{place.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield lambda data: _write(file, data, part)
+        if not direct:
+            part.replace(place)
+    finally:
+        if not direct:
+            part.unlink(missing_ok=True)
 
 
-def _draw(image: Path, answer: Detections, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    inspected = inspect(image.read_bytes(), FORMATS, NO_LIMIT, NO_LIMIT)
-    to.write_bytes(annotate(inspected, marks(answer.detections), ENCODINGS.get(to.suffix.lower(), "jpeg")))
+def _write(file: BinaryIO, data: bytes, place: Path) -> None:
+    try:
+        file.write(data)
+        file.flush()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(place)) from error
 
 
-def _places(images: list[Path], to: Path) -> dict[Path, Path]:
-    """Where each image is drawn: `to` itself for the only one, else a file in it, named by its path where it must."""
-    if len(images) == 1 and not to.is_dir():
-        return {images[0]: to}
-    names = [image.name for image in images]
-    if len(set(names)) < len(names):
-        names = ["_".join(image.resolve().parts[1:]) for image in images]
-    return {image: to / _drawable(name) for image, name in zip(images, names, strict=True)}
+def refuse_overwriting(files: list[str], outputs: Iterator[Path]) -> None:
+    """Raises ValueError where an output is one of the images, by whatever name or link."""
+    images: dict[tuple[int, int], str] = {}
+    for output in outputs:
+        if not output.exists():
+            continue
+        images = images or {_identity(file): file for file in files if os.path.exists(file)}
+        if image := images.get(_identity(output)):
+            raise ValueError(f"{output} is the image {image} itself, which stays as it is: choose another place")
 
 
-def _drawable(name: str) -> str:
-    """A name that says what the file is: what is no PNG or WebP is drawn as JPEG."""
-    return name if Path(name).suffix.lower() in {".jpg", ".jpeg", *ENCODINGS} else f"{name}.jpg"
+def _identity(file: str | Path) -> tuple[int, int]:
+    about = os.stat(file)
+    return about.st_dev, about.st_ino
+
+
+class Tally:
+    """Counts what became of the images, for the summary."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self.images = self.with_objects = self.objects = self.problems = self.recorded = 0
+        self.not_drawn = 0
+        self.first_not_drawn = ""
+
+    def __call__(self, outcome: Outcome) -> None:
+        self.images += 1
+        if isinstance(outcome.answer, Problem):
+            self.problems += 1
+        else:
+            self.objects += outcome.answer.count
+            self.with_objects += outcome.answer.count > 0
+
+    def summary(self, found: Found, places: dict[str, object]) -> Iterator[str]:
+        """How many images in what time, what was left out, where the files are."""
+        seconds = time.monotonic() - self._begun
+        objects = (
+            f"{_count(self.objects, 'object')} in {_count(self.with_objects, 'image')}"
+            if self.objects
+            else "nothing found"
+        )
+        problems = f", {_count(self.problems, 'image')} with a problem" if self.problems else ""
+        yield f"{_count(self.images, 'image')} in {seconds:.1f} s: {objects}{problems}."
+        if self.recorded:
+            yield f"{_count(self.recorded, 'answer')} from an earlier run."
+        if found.skipped:
+            yield f"{_count(found.skipped, 'file')} skipped: no images."
+        for folder in found.unreadable:
+            yield f"Folder not read: {printable(folder)}."
+        if self.not_drawn:
+            yield f"{_count(self.not_drawn, 'image')} not drawn, the first: {printable(self.first_not_drawn)}"
+        for what, place in places.items():
+            if place is not None:
+                yield f"{what}: {printable(place)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

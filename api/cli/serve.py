@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.console import out, settings_with
+from api.cli.console import settings_with
 from api.errors import InvalidSetting
 from api.settings import Settings
 
@@ -48,14 +48,14 @@ def _serve(settings: Settings) -> None:
         raise InvalidSetting(f"{settings.host} is a public address: set DETECT_API_KEYS, or say --no-auth.")
     logs.configure(settings.log_format, settings.log_level)
     with ExitStack() as stack:
+        listening = stack.enter_context(server.listen(settings.host, settings.port))  # a port in use is said first
         settings, embedded = stack.enter_context(with_embedded(settings))
         hang_up = server.HangUp(embedded.reload if embedded else lambda: None)
         if settings.workers > 1:
             stack.enter_context(_shared_metrics())
         app = create_app(settings, connect(settings))  # what is wrong with the settings stops the start here
         config = server.configured(app if settings.workers == 1 else "api.app:from_environment", settings)
-        listening = server.listen(config)
-        threading.Thread(target=_welcome, args=(listening,), daemon=True).start()
+        threading.Thread(target=_welcome, args=(settings, listening), daemon=True).start()
         server.run(config, listening, hang_up)
 
 
@@ -70,8 +70,9 @@ def _shared_metrics() -> Iterator[None]:
         yield
 
 
-def _welcome(listening: socket.socket) -> None:
+def _welcome(settings: Settings, listening: socket.socket) -> None:
     """Say where everything is, once it is true."""
+    from api.cli import banner
     from api.endpoint.loopback import answers
 
     host, port = listening.getsockname()[:2]
@@ -79,12 +80,4 @@ def _welcome(listening: socket.socket) -> None:
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     while not answers(url, "/health/ready"):
         time.sleep(0.1)
-    out.print(
-        f"\nDetect Gateway is ready.\n"
-        f"  Try-it page   {url}/\n"
-        f"  Swagger UI    {url}/docs\n"
-        f"  Health check  {url}/health\n"
-        f"  An image      curl -F image=@docs/pictures/grace_hopper.jpg {url}/detect\n",
-        highlight=False,
-        soft_wrap=True,
-    )
+    banner.show(settings, url)

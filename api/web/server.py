@@ -1,5 +1,6 @@
 """uvicorn as this gateway runs it: one process or several workers, and what signals mean."""
 
+import errno
 import math
 import os
 import signal
@@ -11,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
+from api.errors import InvalidSetting
 from api.settings import Settings
 from api.web.http_protocol import HttpProtocol
 
@@ -74,11 +76,28 @@ def configured(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
     )
 
 
-def listen(config: uvicorn.Config) -> socket.socket:
-    """A socket whose connections send at once: uvicorn's does not say that it is TCP, so asyncio leaves that out."""
-    listening = config.bind_socket()
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that nobody else can take from now on, whose connections send at once. Raises InvalidSetting."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # `::` means IPv4's addresses, too
+        listening = socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        raise InvalidSetting(_why_not(error, host, port)) from error
+    listening.set_inheritable(True)  # to workers
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"Port {port} is in use: stop what listens there, or choose another with --port (0: any free one)."
+        case errno.EACCES:
+            return f"Port {port} needs the rights of an administrator: choose one from 1024 on with --port."
+        case errno.EADDRNOTAVAIL:
+            return f"{host} is no address of this machine: choose one with --host, such as 127.0.0.1 or 0.0.0.0."
+    return f"Nothing can listen on {host}, port {port}: {error.strerror or error}."
 
 
 def run(config: uvicorn.Config, listening: socket.socket, hang_up: HangUp) -> None:

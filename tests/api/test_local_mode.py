@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
 
 from api.endpoint.sagemaker import connect
 from api.settings import Settings
@@ -70,11 +69,12 @@ def test_memory_at_rest_is_under_the_promised_limits(own: Served) -> None:
 
 
 def test_no_answer_waits_for_its_head_to_be_acknowledged() -> None:
-    config = uvicorn.Config("api.app:from_environment", port=0, log_config=None)
-    with server.listen(config) as listening:
-        listening.listen()
-        with socket.create_connection(listening.getsockname()), listening.accept()[0] as connection:
-            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with (
+        server.listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
