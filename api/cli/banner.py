@@ -9,7 +9,7 @@ import psutil
 import segno
 from rich.text import Text
 
-from api.cli.console import out, screen
+from api.cli.console import out
 from api.settings import Settings
 
 EXAMPLE = "docs/pictures/grace_hopper.jpg"
@@ -20,9 +20,9 @@ SOMEWHERE = (socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")  # d
 def show(settings: Settings, here: str) -> None:
     """Print it; `here` is where this machine reaches the gateway. A terminal also shows a public address as QR code."""
     public = [_url(address, here) for address in addresses(settings.host)]
-    screen.show(Text("\n" + "\n".join(_lines(settings, here, public)) + "\n"))
+    out.print(Text("\n" + "\n".join(_lines(settings, here, public)) + "\n"), soft_wrap=True)
     if public and out.is_terminal:
-        screen.show(Text(qr_code(public[0]), "#ffffff on #000000"))
+        out.print(Text(qr_code(public[0]), "#ffffff on #000000"), soft_wrap=True)
 
 
 def _lines(settings: Settings, here: str, public: list[str]) -> Iterator[str]:

@@ -3,43 +3,55 @@
 import io
 import os
 import sys
-from contextlib import suppress
-from typing import NoReturn
+from typing import Literal, NoReturn, TextIO, cast
 
 from pydantic import ValidationError
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from api.settings import Settings
 
 SECRET = {"api_keys", "redis_url"}
-out, err = Console(), Console(stderr=True)
 
 
 class Screen:
-    """Standard output. Printing never fails: after a first error nothing more is printed, and `error` is its cause."""
+    """Standard output or error, to which printing never fails: after a first error, its `error`, nothing is printed."""
 
-    error: OSError | None = None
+    def __init__(self, name: Literal["stdout", "stderr"]) -> None:
+        self._name = name
+        self.error: OSError | None = None
 
-    def write(self, text: str) -> None:
+    @property
+    def _stream(self) -> TextIO | None:
+        stream: TextIO | None = getattr(sys, self._name)
+        return stream
+
+    def write(self, text: str) -> int:
         """Print this text, at once."""
-        if self.error or sys.stdout is None:
-            return
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except OSError as error:
-            self.error = error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's last flush goes
+        if self._stream and not self.error:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except OSError as error:
+                self.error = error
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # where Python's last flush goes
+        return len(text)
 
-    def show(self, what: RenderableType) -> None:
-        """Print a table or a styled text."""
-        with out.capture() as printed:
-            out.print(what, soft_wrap=isinstance(what, Text))
-        self.write(printed.get())
+    def flush(self) -> None:
+        """All is printed at once."""
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return bool(self._stream and self._stream.isatty())
+
+    @property
+    def encoding(self) -> str:
+        """The terminal's."""
+        return self._stream.encoding if self._stream else "utf-8"
 
 
-screen = Screen()
+screen = Screen("stdout")
+out, err = Console(file=cast(TextIO, screen)), Console(file=cast(TextIO, Screen("stderr")))
 
 
 def escape_unprintable() -> None:
@@ -55,11 +67,8 @@ def printable(name: object) -> str:
 
 
 def note(text: str, style: str = "") -> None:
-    """Print one line on standard error, if anybody can read it."""
-    with err.capture() as printed:
-        err.print(Text(text, style), soft_wrap=True)
-    with suppress(OSError, AttributeError):
-        sys.stderr.write(printed.get())
+    """Print one line on standard error."""
+    err.print(Text(text, style), soft_wrap=True)
 
 
 def settings_with(**options: object) -> Settings:

@@ -61,8 +61,6 @@ def detect(
         asyncio.run(detect_files(settings_with(), options, Job(found.files, record, drawings, tally, tell)))
     for line in tally.summary(found, {"COCO's results": coco, "Drawn images": draw, "Saved answers": save}):
         note(line)
-    if screen.error and not isinstance(screen.error, BrokenPipeError):
-        raise screen.error
     raise typer.Exit(SOME_FAILED if tally.problems or tally.not_drawn or found.unreadable else 0)
 
 

@@ -19,5 +19,3 @@ def key(
     except ValueError:
         stop(f"{name!r} is not a valid name for a key: at most 64 letters, digits, dots and dashes.")
     screen.write(f"key    {made}\nentry  {entry}\n")
-    if screen.error:
-        raise screen.error

@@ -35,6 +35,10 @@ def main() -> None:
     escape_unprintable()
     try:
         cli()
+    except SystemExit:
+        if screen.error and not isinstance(screen.error, BrokenPipeError):
+            stop(f"Not all could be printed: {screen.error.strerror}.")
+        raise
     except (DetectError, GatewayError, InvalidSetting) as error:
         stop(str(error))
     except OSError as error:

@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.console import printable, screen
+from api.cli.console import out, printable, screen
 from api.cli.images import Found
-from api.cli.record import Answer, one_line
+from api.cli.record import Answer, one_line, write_all
 from api.render.coco import RESULTS, results
 from api.schema import Detections, Problem
 
@@ -34,7 +34,11 @@ Output = Callable[[Outcome], None]
 @contextmanager
 def lines() -> Iterator[Output]:
     """Prints native answers, one a line."""
-    yield lambda outcome: screen.write(one_line(outcome.file, outcome.answer))
+
+    def tell(outcome: Outcome) -> None:
+        screen.write(one_line(outcome.file, outcome.answer))
+
+    yield tell
 
 
 @contextmanager
@@ -45,14 +49,14 @@ def tables() -> Iterator[Output]:
     def tell(outcome: Outcome) -> None:
         waiting.append(outcome)
         if len(waiting) == TABLE_IMAGES:
-            screen.show(_table(waiting))
+            out.print(_table(waiting))
             waiting.clear()
 
     try:
         yield tell
     finally:
         if waiting:
-            screen.show(_table(waiting))
+            out.print(_table(waiting))
 
 
 def _table(outcomes: list[Outcome]) -> Table:
@@ -105,24 +109,16 @@ def _written(place: Path) -> Iterator[Callable[[bytes], None]]:
     """Writes beside a file and takes its place at the end; pipes and devices are written directly."""
     place.parent.mkdir(parents=True, exist_ok=True)
     direct = place.exists() and not place.is_file()
-    place = Path(os.path.realpath(place))
-    part = place if direct else place.with_name(f"{place.name}.part")
+    whole = place if direct else Path(os.path.realpath(place))
+    part = place if direct else whole.with_name(f"{whole.name}.part")
     try:
-        with part.open("wb") as file:
-            yield lambda data: _write(file, data, part)
+        with part.open("wb", buffering=0) as file:
+            yield lambda data: write_all(file, data, part)
         if not direct:
-            part.replace(place)
+            part.replace(whole)
     finally:
         if not direct:
             part.unlink(missing_ok=True)
-
-
-def _write(file: BinaryIO, data: bytes, place: Path) -> None:
-    try:
-        file.write(data)
-        file.flush()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(place)) from error
 
 
 def refuse_overwriting(files: list[str], outputs: Iterator[Path]) -> None:
@@ -133,7 +129,7 @@ def refuse_overwriting(files: list[str], outputs: Iterator[Path]) -> None:
             continue
         images = images or {_identity(file): file for file in files if os.path.exists(file)}
         if image := images.get(_identity(output)):
-            raise ValueError(f"{output} is the image {image} itself, which stays as it is: choose another place")
+            raise ValueError(f"{output} is {image}, one of the images: name a place outside the folders that are read")
 
 
 def _identity(file: str | Path) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,15 @@ BEGINS = b'{"file": '
 def one_line(file: str, answer: Answer) -> str:
     """The image's name and the answer as it came, as JSON on one line."""
     return json.dumps({"file": file, **answer.model_dump()}) + "\n"
+
+
+def write_all(file: FileIO, data: bytes, place: Path) -> None:
+    """Write to an unbuffered file. Raises OSError that names the place, a full disk's too."""
+    try:
+        if (written := file.write(data)) < len(data):
+            file.write(data[written:])
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(place)) from error
 
 
 class Record:
@@ -35,7 +45,7 @@ class Record:
             self._offsets = _offsets(place)
             file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
             whole = file.read(1) in (b"", b"\n")
-        self._reading, self._writing = place.open("rb"), place.open("ab")
+        self._reading, self._writing = place.open("rb"), place.open("ab", buffering=0)
         self._writing.write(b"" if whole else b"\n")
 
     def answer(self, file: str) -> Detections | None:
@@ -47,11 +57,7 @@ class Record:
 
     def keep(self, file: str, answer: Answer) -> None:
         """Write an answer down, at once. Raises OSError."""
-        try:
-            self._writing.write(one_line(file, answer).encode())
-            self._writing.flush()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.place)) from error
+        write_all(self._writing, one_line(file, answer).encode(), self.place)
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.console import screen, settings_with
+from api.cli.console import out, screen, settings_with
 from api.settings import INFERENCE, Settings
 
 HEAD = """\
@@ -31,7 +31,7 @@ def settings(
     if markdown:
         screen.write(as_markdown())
     else:
-        screen.show(as_table(settings_with()))
+        out.print(as_table(settings_with()))
 
 
 def as_table(settings: Settings) -> Table:
