@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 
 from api.cli import output
-from api.cli.console import err, note, screen, settings_with
+from api.cli.console import err, note, out, screen, settings_with
 from api.cli.detect_files import DetectOptions, Job, detect_files
 from api.cli.drawings import Drawings
 from api.cli.images import Found, find_images
@@ -47,7 +47,7 @@ def detect(
             stack.enter_context(record)
         if coco:
             outputs.append(stack.enter_context(output.coco_results(coco, found.files)))
-        step = stack.enter_context(_progress(len(found.files)))
+        step = stack.enter_context(_progress(len(found.files), as_json))
 
         def tell(outcome: output.Outcome) -> None:
             tally(outcome)
@@ -94,8 +94,11 @@ def _places(
 
 
 @contextmanager
-def _progress(images: int) -> Iterator[Callable[[], None]]:
-    """A bar on the terminal, and what moves it on by an image."""
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+def _progress(images: int, as_json: bool) -> Iterator[Callable[[], None]]:
+    """A bar on the terminal, unless answers show up there by and by, and what moves it on by an image."""
+    shown = err.is_terminal and not (out.is_terminal and (as_json or images > output.TABLE_IMAGES))
+    with Progress(
+        console=err, transient=True, disable=not shown, redirect_stdout=False, redirect_stderr=False
+    ) as progress:
         bar = progress.add_task("images", total=images)
         yield lambda: progress.advance(bar)

@@ -53,7 +53,7 @@ class Record:
         if (offset := self._offsets.get(file)) is None:
             return None
         self._reading.seek(offset)
-        return Detections.model_validate_json(self._reading.readline())
+        return Detections.model_validate(json.loads(self._reading.readline()))  # strict JSON has no odd names
 
     def keep(self, file: str, answer: Answer) -> None:
         """Write an answer down, at once. Raises OSError."""
