@@ -272,7 +272,7 @@ def test_a_shell_completes_commands_and_options() -> None:
 
 
 def test_settings_are_shown_in_units_that_people_read(tmp_path: Path) -> None:
-    values = {"DETECT_MAX_BATCH_BYTES": "1234567", "DETECT_LABELS": "cat,[dog]", "COLUMNS": "200"}
+    values: dict[str, Any] = {"DETECT_MAX_BATCH_BYTES": "1234567", "DETECT_LABELS": "cat,[dog]", "COLUMNS": "200"}
     shown = run("settings", **values).stdout
     rows = dict(re.findall(r"│ DETECT_(\w+) +│ (.*?) +│", shown))
     assert rows["MAX_BODY_BYTES"] == "10 MiB"
