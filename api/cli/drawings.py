@@ -24,7 +24,8 @@ class Drawings:
         """Raises ValueError for a place that cannot hold them."""
         self.place = Path(place)
         self._alone = not _is_folder(place, len(files))
-        self._parent = _common_parent(files) if _collide(map(_flat, files)) else None
+        flat = (_flat(file).casefold() for file in files)  # as file systems of macOS and Windows compare names
+        self._parent = _common_parent(files) if _collide(flat) else None
         if _collide(map(self.target, files)):
             raise ValueError(f"several images would be drawn to the same file in {place}")
 
@@ -76,10 +77,10 @@ def _common_parent(files: list[str]) -> str:
     return os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
 
 
-def _collide(names: Iterable[str | Path]) -> bool:
-    seen = set[str]()
+def _collide(names: Iterable[object]) -> bool:
+    seen = set[object]()
     for name in names:
-        if (known := str(name).casefold()) in seen:
+        if name in seen:
             return True
-        seen.add(known)
+        seen.add(name)
     return False
