@@ -1,6 +1,7 @@
 """`detect-gateway detect`: the boxes of image files, from a running gateway or from one made for the occasion."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,12 @@ from api.cli.record import Record
 SOME_FAILED = 3
 
 
+def _file(name: str) -> Path:
+    if name.endswith(("/", os.sep)) or os.path.isdir(name):
+        raise typer.BadParameter(f"{name} is a folder: name a file.")
+    return Path(name)
+
+
 def detect(
     images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns such as 'in/**/*.jpg'.")],
     url: Annotated[str | None, typer.Option(help="A running gateway. Unset: the detector runs here, once.")] = None,
@@ -27,11 +34,13 @@ def detect(
     min_score: Annotated[float | None, typer.Option(min=0.01, max=1, help="Confidence threshold.")] = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Concurrent requests.")] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="Print the native answers, one a line.")] = False,
-    coco: Annotated[Path | None, typer.Option(help="Write COCO's results to this file.")] = None,
+    coco: Annotated[Path | None, typer.Option(parser=_file, help="Write COCO's results to this file.")] = None,
     draw: Annotated[
         str | None, typer.Option(help="Write the images with their boxes: a .jpg, .png or .webp file, or a folder.")
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Keep answers in this file, and go on from there.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(parser=_file, help="Keep answers in this file, and go on from there.")
+    ] = None,
 ) -> None:
     """Find the objects in images: a table, JSON, COCO's results, drawn images.
 

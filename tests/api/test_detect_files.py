@@ -132,6 +132,15 @@ def test_a_drawing_is_not_given_a_name_that_says_something_else(
     assert words in usage_error(run(*asking, tmp_path / "a.jpg", "--draw", tmp_path / place, check=False))
 
 
+@pytest.mark.parametrize("option", ["--coco", "--save"])
+@pytest.mark.parametrize("place", ["there", "new/"])
+def test_results_and_records_are_files(asking: tuple[str, ...], tmp_path: Path, option: str, place: str) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    ended = run(*asking, tmp_path / "a.jpg", option, f"{tmp_path}/{place}", check=False)
+    assert "is a folder: name a file" in usage_error(ended)
+
+
 def test_one_file_is_no_place_for_several_drawings(asking: tuple[str, ...], tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(jpeg())
