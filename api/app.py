@@ -116,5 +116,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     stop_softly(app, app.state.settings.drain_seconds)
     await app.state.models.start()
     yield
-    app.state.models.close()
+    await app.state.models.close()
     app.state.end_traces()

@@ -50,9 +50,9 @@ class Shared:
         threads = ThreadPoolExecutor(settings.endpoint_calls * len(settings.backends), thread_name_prefix="endpoint")
         return cls(settings, metrics, Decoders(settings.decode_seconds), decoding, threads)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop processes and threads."""
-        self.decoders.close()
+        await self.decoders.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -45,6 +45,6 @@ class Models:
         """Start the decoders."""
         await self._shared.decoders.start(self._shared.settings.decodes)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop decoders and threads."""
-        self._shared.close()
+        await self._shared.close()

@@ -60,11 +60,13 @@ class Decoders:
             if (decoder := self._idle.pop()).alive:
                 yield decoder
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Kill them all."""
-        for decoder in (*self._idle, *self._busy):
-            decoder.kill()
+        ended = [*self._idle, *self._busy]
         self._idle.clear()
+        for decoder in ended:
+            decoder.kill()
+        await asyncio.gather(*(decoder.closed() for decoder in ended))
 
 
 class _Decoder:
@@ -101,6 +103,7 @@ class _Decoder:
             await asyncio.wait({answering}, timeout=GRACE)
             if not answering.done():
                 self.kill()
+                answering.cancel()
             raise
         except UndecodableImage as error:
             if self._late:
@@ -146,6 +149,11 @@ class _Decoder:
             return float(times.user + times.system)
         except psutil.Error:
             return float("inf")
+
+    async def closed(self) -> None:
+        """Return when its connection is closed."""
+        with suppress(OSError):
+            await self._writer.wait_closed()
 
     def kill(self) -> None:
         """End it at once."""

@@ -36,7 +36,7 @@ async def pool(max_seconds: float = 10) -> AsyncIterator[Decoders]:
     try:
         yield made
     finally:
-        made.close()
+        await made.close()
 
 
 async def canvas(pool: Decoders, upload: EncodedImage, memory: int = 10**9) -> bytes:

@@ -136,7 +136,7 @@ def test_a_damaged_image_is_undecodable(client: httpx2.Client, seed_endpoint: Se
     assert not seed_endpoint.requests
 
 
-@pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (16_385, 1), (1, 16_385), (7_000, 6_000)])
+@pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (16_385, 1), (1, 16_385), (8_000, 7_000)])
 def test_too_many_pixels_are_refused_from_the_header_alone(client: httpx2.Client, width: int, height: int) -> None:
     response = client.post("/detect", files={"image": png_header(width, height)})
     body = problem(response, 422, "picture-too-large")
