@@ -1,6 +1,8 @@
 """An image with its boxes drawn on it: line and letters grow with the image, and can be read on any background."""
 
+import unicodedata
 from collections.abc import Sequence
+from importlib.resources import files
 from math import sqrt
 from typing import NamedTuple
 
@@ -17,6 +19,16 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 # Black reads on all of them; api/web/page/colours.js has the same.
 COLOURS = ("#ffd400", "#35e0ff", "#ff7ac6", "#8cff66", "#ff9c42", "#c8a6ff", "#ffffff", "#66ffd0")
 LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}  # libjpeg's JPEG_MAX_DIMENSION, libwebp's WEBP_MAX_DIMENSION
+
+
+NOTO = ("fontpkg_noto_sans", "files/NotoSans[wdth,wght].ttf")  # all of Latin, Greek, Cyrillic, Devanagari
+CJK = ("noto_cjk_sans_jp_regular", "NotoSansCJKjp-Regular.otf")
+FONTS = {  # package and file, by the first word of Unicode's names of characters
+    "ARABIC": ("fontpkg_noto_sans_arabic", "files/NotoSansArabic[wdth,wght].ttf"),
+    "HEBREW": ("fontpkg_heebo", "files/Heebo[wght].ttf"),
+    "THAI": ("fontpkg_noto_sans_thai", "files/NotoSansThai[wdth,wght].ttf"),
+    **dict.fromkeys(("BOPOMOFO", "CJK", "FULLWIDTH", "HANGUL", "HIRAGANA", "KATAKANA"), CJK),
+}
 
 
 class Mark(NamedTuple):
@@ -71,13 +83,22 @@ def _caption(pen: Pen, mark: Mark, size: int) -> None:
 
 def _fitting(pen: Pen, caption: str, size: int) -> tuple[Font, tuple[float, float, float, float]]:
     """A font in which the caption is not wider than the image, and the caption's extent in it."""
-    font = ImageFont.load_default(size)
+    font = _font(caption, size)
     extent = pen.textbbox((0, 0), caption, font=font)
     width, room = extent[2] - extent[0], pen.im.size[0] - size
     if width > room and size > 6:
-        font = ImageFont.load_default(max(6, int(size * room / width)))
+        font = _font(caption, max(6, int(size * room / width)))
         extent = pen.textbbox((0, 0), caption, font=font)
     return font, extent
+
+
+def _font(caption: str, size: int) -> Font:
+    """One that has the caption's letters; Pillow's own has only the Latin ones that everybody knows."""
+    if caption.isascii():
+        return ImageFont.load_default(size)
+    scripts = (unicodedata.name(letter, "").partition(" ")[0] for letter in caption)
+    package, file = next((FONTS[script] for script in scripts if script in FONTS), NOTO)
+    return ImageFont.truetype(str(files(package) / file), size)
 
 
 def _colour(mark: Mark) -> str:

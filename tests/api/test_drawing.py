@@ -2,6 +2,7 @@
 
 import io
 import re
+import unicodedata
 
 import pytest
 from PIL import Image, ImageChops
@@ -86,3 +87,36 @@ def test_what_an_encoding_cannot_hold_is_refused_before_it_is_drawn(
     monkeypatch.setattr(draw, "upright", None)
     with pytest.raises(ImageTooLarge, match="ask for image/png"):
         annotate(uploaded(Image.new("1", (side, 1))), [], encoding)
+
+
+SCRIPTS = {
+    "Cyrillic": ("человек", "женщина"),
+    "Greek": ("σκύλος", "γάτα"),
+    "Vietnamese": ("người", "chữ"),
+    "Han": ("人", "犬"),
+    "kana": ("ひと", "いぬ"),
+    "Hangul": ("사람", "동물"),
+    "Arabic": ("شخص", "كلب"),
+    "Hebrew": ("אדם", "כלב"),
+    "Thai": ("คน", "หมา"),
+    "Devanagari": ("व्यक्ति", "कुत्ता"),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_labels_beyond_latin_are_drawn_in_letters_and_not_as_empty_squares(script: str) -> None:
+    def letter(text: str) -> bytes:
+        return bytes(draw._font(SCRIPTS[script][0], 24).getmask(text))
+
+    missing = letter("\U0010ffff")
+    characters = {one for label in SCRIPTS[script] for one in f"{label}0.98" if unicodedata.category(one)[0] != "M"}
+    visible = [letter(one) for one in characters]
+    assert missing not in visible
+    assert all(any(shape) for shape in visible)
+    plain = Image.new("RGB", (400, 300), "grey")
+    first, second = (drawn_on(plain, label) for label in SCRIPTS[script])
+    assert ImageChops.difference(first, second).getbbox() is not None
+
+
+def drawn_on(plain: Image.Image, label: str) -> Image.Image:
+    return drawn(plain, Mark(f"{label} 0.98", 0, (50, 100, 350, 250)))
