@@ -2,6 +2,7 @@
 
 DetectError
 ├── MalformedUpload             400  malformed-upload
+├── InvalidS3Object             400  unreadable-object
 ├── Unauthenticated             401  unauthenticated
 ├── Forbidden                   403  forbidden
 ├── UploadTooSlow               408  upload-too-slow
@@ -61,6 +62,12 @@ class MalformedUpload(DetectError):
     status, code, title = 400, "malformed-upload", "The upload holds no image that could be read"
 
 
+class InvalidS3Object(DetectError):
+    """The object in S3 that a request names cannot be had."""
+
+    status, code, title = 400, "unreadable-object", "The object in S3 cannot be read"
+
+
 class Unauthenticated(DetectError):
     """API keys are asked for, and none came."""
 
@@ -114,9 +121,9 @@ class ImageTooLarge(ImageError):
 
 
 class InvalidParameter(DetectError):
-    """A query parameter is out of its range."""
+    """A parameter is not known, or out of its range."""
 
-    status, code, title = 422, "invalid-parameter", "A parameter is out of range"
+    status, code, title = 422, "invalid-parameter", "A parameter is unknown or out of range"
 
 
 class RateLimited(DetectError):

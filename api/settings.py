@@ -26,6 +26,7 @@ REPLACED = {
     "that you run yourself set DETECT_ENDPOINT_NAME and AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME",
 }
 OF_ONE_MODEL = ("endpoint_name", "model_dir", "model_name", "labels", "input_size", "fit", "min_score")
+LISTS = ("labels", "formats", "api_keys", "trusted_proxies", "cors_origins", "hosts", "rekognition_buckets")
 
 
 class Settings(BaseSettings):
@@ -75,6 +76,10 @@ class Settings(BaseSettings):
         (),
         description="Host names, separated by commas, that requests may be for. Unset: with API keys any; without them "
         "IP addresses, `localhost`, `DETECT_HOST` and names without a dot, so that no page elsewhere can ask.",
+    )
+    rekognition_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="S3 buckets, separated by commas, from which Rekognition's dialect reads images. Unset: none.",
     )
 
     endpoint_name: str | None = Field(
@@ -180,7 +185,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name} no longer exists: {instead}. Unset it")
         return given
 
-    @field_validator("labels", "formats", "api_keys", "trusted_proxies", "cors_origins", "hosts", mode="before")
+    @field_validator(*LISTS, mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

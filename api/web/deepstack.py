@@ -1,6 +1,8 @@
-"""DeepStack's dialect, which CodeProject.AI speaks too: for Frigate, Home Assistant, Blue Iris and the like."""
+"""DeepStack's dialect, and CodeProject.AI's: for Frigate, Home Assistant, Blue Iris and the like."""
 
 import math
+import socket
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -8,15 +10,25 @@ from fastapi.responses import JSONResponse
 
 from api.errors import DetectError, InvalidParameter
 from api.models import Models
-from api.schema import DeepStackAnswer, Detection, Detections, Parameters, Prediction
+from api.schema import (
+    DeepStackAnswer,
+    Detection,
+    Detections,
+    ModelNames,
+    Parameters,
+    Ping,
+    Prediction,
+    Update,
+    VersionInfo,
+)
 from api.telemetry.request_record import record_of
 from api.web.authentication import caller_of
-from api.web.dependencies import CurrentModels, asker_of
+from api.web.dependencies import CurrentModels, asker_of, chosen
 from api.web.openapi import DEEPSTACK_REQUEST, DEEPSTACK_RESPONSES
-from api.web.problems import note
-from api.web.upload import Form, read_form
+from api.web.problems import Dialect, path_of
+from api.web.upload import FORM, Form, content_type, read_form
 
-router = APIRouter(prefix="/v1/vision", tags=["DeepStack"])
+router = APIRouter(prefix="/v1", tags=["DeepStack"])
 
 MOST = 20  # Frigate's table of predictions has as many rows
 LEAST_CONFIDENCE = 0.4  # where a request names none: CodeProject.AI's default, and what Frigate wants at least
@@ -27,36 +39,58 @@ SHAPE: dict[str, Any] = {
 }
 
 
-@router.post("/detection", summary="Find the objects in an image, in DeepStack's dialect", **SHAPE)
+@router.post("/vision/detection", summary="Find the objects in an image, in DeepStack's dialect", **SHAPE)
 async def detection(request: Request, models: CurrentModels) -> JSONResponse:
     """Multipart `image`, and `min_confidence` and `api_key` as fields. At most 20 predictions, the surest first."""
     return await _answer(request, models)
 
 
-@router.post("/custom/{model}", summary="The same for one model by its name", **SHAPE)
+@router.post("/vision/custom/list", include_in_schema=False)
+@router.get("/vision/custom/list", summary="The names of all models", responses=DEEPSTACK_RESPONSES)
+async def names(request: Request, models: CurrentModels) -> ModelNames:
+    """What `/v1/vision/custom/{model}` can be asked for."""
+    form = await read_form(request) if content_type(request) == FORM else Form([], [])
+    await request.app.state.authentication.admit(request, _given(request, form).get("api_key"))
+    return ModelNames(models=[one.name for one in models])
+
+
+@router.post("/vision/custom/{model}", summary="The same for one model by its name", **SHAPE)
 async def custom(request: Request, models: CurrentModels, model: str) -> JSONResponse:
     """As `/v1/vision/detection`, of the model that has this name."""
     return await _answer(request, models, model)
 
 
+@router.get("/server/status/ping", summary="The gateway answers")
+async def ping() -> Ping:
+    """CodeProject.AI's way to ask whether anybody is there."""
+    return Ping(hostname=socket.gethostname())
+
+
+@router.get("/status/updateavailable", summary="Whether there is a newer version: the gateway never asks")
+async def update() -> Update:
+    """Blue Iris calls a server without this answer unavailable."""
+    running = VersionInfo.of(version("detect-gateway"))
+    return Update(version=running, current=running, latest=running)
+
+
 async def _answer(request: Request, models: Models, model: str | None = None) -> JSONResponse:
-    record = record_of(request.scope)
-    try:
-        form = await read_form(request)
-        await request.app.state.authentication.admit(request, form.fields.get("api_key"))
-        detector = models.named(model)
-        detector.check_queue(caller_of(request))
-        record.model = detector.name
-        result = await detector.detect(form.image(), _wanted(form), asker_of(request))
-    except DetectError as error:
-        note(request, error)
-        return _failure(error, record.request_id)
-    record.answered(result.answer, result.image.profile_ignored)
+    form = await read_form(request)
+    given = _given(request, form)
+    await request.app.state.authentication.admit(request, given.get("api_key"))
+    detector = chosen(request, models, model)
+    detector.check_queue(caller_of(request))
+    result = await detector.detect(form.image(), _wanted(given), asker_of(request))
+    record_of(request.scope).answered(result.answer, result.image.profile_ignored)
     return JSONResponse(_success(result.answer).model_dump(exclude_unset=True))
 
 
-def _wanted(form: Form) -> Parameters:
-    text = form.fields.get("min_confidence") or str(LEAST_CONFIDENCE)
+def _given(request: Request, form: Form) -> dict[str, str]:
+    """The parameters, of the address or of the form."""
+    return {**request.query_params, **dict(form.fields)}
+
+
+def _wanted(given: dict[str, str]) -> Parameters:
+    text = given.get("min_confidence") or str(LEAST_CONFIDENCE)
     try:
         least = float(text)
     except ValueError:
@@ -110,3 +144,6 @@ def _failure(error: DetectError, request_id: str) -> JSONResponse:
         request_id=request_id,
     )
     return JSONResponse(told.model_dump(exclude_unset=True), error.status, headers=error.headers)
+
+
+DIALECT = Dialect(lambda request: path_of(request).startswith("/v1/"), _failure)

@@ -1,7 +1,8 @@
-"""Errors as clients see them: problem+json (RFC 9457), and the handlers that write it."""
+"""Errors as clients see them: problem+json (RFC 9457), or the dialect that the request is in; who writes them."""
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -30,14 +31,32 @@ def problem(error: DetectError, instance: str, request_id: str) -> dict[str, Any
     }
 
 
+class Dialect(NamedTuple):
+    """A dialect: whether a request is in it, told from its head alone, and how it says that something is wrong."""
+
+    speaks: Callable[[Request], bool]
+    failure: Callable[[DetectError, str], JSONResponse]
+
+
 def problem_response(request: Request, error: DetectError) -> JSONResponse:
-    """The response that a client gets."""
-    note(request, error)
-    body = problem(error, request.url.path, record_of(request.scope).request_id)
+    """The response that a client gets, whoever refuses: a route, authentication, admission, a limit."""
+    _note(request, error)
+    request_id = record_of(request.scope).request_id
+    dialects: tuple[Dialect, ...] = request.app.state.dialects
+    for dialect in dialects:
+        if dialect.speaks(request):
+            return dialect.failure(error, request_id)
+    body = problem(error, request.url.path, request_id)
     return JSONResponse(body, error.status, headers=error.headers, media_type="application/problem+json")
 
 
-def note(request: Request, error: DetectError) -> None:
+def path_of(request: Request) -> str:
+    """The path behind whatever prefix this gateway has."""
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))
+
+
+def _note(request: Request, error: DetectError) -> None:
     """Write into the request's record what went wrong; a bug of ours is logged with its traceback."""
     record = record_of(request.scope)
     record.code, record.detail, record.limit = error.code, error.detail, error.members.get("limit")
@@ -53,8 +72,9 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}"[:300]
 
 
-def install_handlers(app: FastAPI) -> None:
+def install_handlers(app: FastAPI, dialects: tuple[Dialect, ...]) -> None:
     """Every exception that leaves a route becomes a problem; Starlette finds the handler by the class's ancestors."""
+    app.state.dialects = dialects
     app.exception_handler(DetectError)(_on_ours)
     app.exception_handler(RequestValidationError)(_on_parameter)
     app.exception_handler(HTTPException)(_on_routing)

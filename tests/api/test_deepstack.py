@@ -192,3 +192,25 @@ def test_deepstacks_client_reads_a_file_as_people_do(gateway: httpx2.Client, tmp
     with (tmp_path / "front door.jpg").open("rb") as file:
         sent = requests.post(address(gateway), files={"image": file}, timeout=10)
     assert sent.json()["success"] is True
+
+
+def test_codeprojects_calls_are_answered_so_that_blue_iris_finds_a_server(gateway: httpx2.Client) -> None:
+    for listed in (gateway.get("/v1/vision/custom/list"), gateway.post("/v1/vision/custom/list")):
+        assert listed.raise_for_status().json() == {"success": True, "models": ["person-dog"], "code": 200}
+    ping = gateway.get("/v1/server/status/ping").raise_for_status().json()
+    assert (ping["success"], ping["code"], bool(ping["hostname"])) == (True, 200, True)
+    update = gateway.get("/v1/status/updateavailable").raise_for_status().json()
+    assert (update["success"], update["updateAvailable"]) == (True, False)
+    members = {"major", "minor", "patch", "preRelease", "securityUpdate", "build", "file", "releaseNotes"}
+    assert [update[name].keys() for name in ("version", "current", "latest")] == [members] * 3
+
+
+def test_the_list_of_models_wants_a_key_where_images_do_and_a_ping_none(start: Start) -> None:
+    gateway = start(api_keys=ENTRY)
+    path = "/v1/vision/custom/list"
+    refused = gateway.get(path)
+    assert (refused.status_code, refused.json()["success"]) == (401, False)
+    assert gateway.get(path, headers={"X-API-Key": KEY}).json()["success"]
+    assert gateway.post(path, files={"api_key": (None, KEY)}).json()["success"]
+    assert gateway.get("/v1/server/status/ping").json()["success"]
+    assert gateway.get("/v1/status/updateavailable").json()["success"]
