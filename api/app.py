@@ -16,18 +16,20 @@ from api.admission.api_keys import ApiKeys
 from api.admission.rate_limits import RateLimits
 from api.admission.upload_bytes import UploadBytes
 from api.endpoint.contract import Endpoint
+from api.endpoint.s3 import S3
 from api.endpoint.sagemaker import connect
 from api.models import Models
 from api.settings import Settings
 from api.telemetry.logs import configure
 from api.telemetry.metrics import Metrics
 from api.telemetry.traces import instrument
-from api.web import batch, deepstack, routes
+from api.web import batch, deepstack, rekognition, routes
 from api.web.authentication import Authentication
 from api.web.docs import install_docs
 from api.web.middleware.access_log import AccessLog
 from api.web.middleware.answer_limits import AnswerLimits
 from api.web.middleware.forwarded_for import ForwardedFor
+from api.web.middleware.request_line import RequestLine
 from api.web.middleware.security_headers import SecurityHeaders
 from api.web.middleware.trusted_hosts import TrustedHosts
 from api.web.middleware.unexpected_errors import UnexpectedErrors
@@ -38,8 +40,8 @@ from api.web.shutdown import stop_softly, stop_with_parent
 SUMMARY = "Post an image, get the boxes of what is in it, in the coordinates of the image sent."
 
 CORS: dict[str, Any] = {
-    "allow_methods": ["GET", "POST"],
-    "allow_headers": ["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+    "allow_methods": ["GET", "HEAD", "POST"],
+    "allow_headers": ["*"],  # tracing and SDKs add theirs; what is allowed depends on the origin alone
     "expose_headers": ["Retry-After", "Server-Timing", "X-Request-ID"],
 }
 
@@ -53,17 +55,20 @@ def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI
         summary=SUMMARY,
         version=version("detect-gateway"),
         lifespan=_lifespan,
+        redirect_slashes=False,
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
     app.state.settings, app.state.metrics = settings, metrics
     app.state.models = Models(settings, endpoints, metrics)
+    app.state.s3 = S3(settings)
     app.state.started, app.state.stopping = time.monotonic(), False
     app.state.authentication = Authentication(ApiKeys(settings.api_keys), _rate_limits(settings), settings.cors_origins)
     _add_middleware(app, settings, metrics)
-    install_handlers(app)
+    install_handlers(app, (deepstack.DIALECT, rekognition.DIALECT))
     app.include_router(routes.router)
     app.include_router(deepstack.router)
     install_docs(app)
+    app.include_router(rekognition.router)
     app.mount("/page", StaticFiles(directory=routes.PAGE), name="page")
     app.state.end_traces = instrument(app) if settings.traces else lambda: None
     return app
@@ -94,6 +99,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     app.add_middleware(TrustedHosts, names=_host_names(settings))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog, metrics=metrics)
+    app.add_middleware(RequestLine)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
         app.add_middleware(ForwardedFor)
@@ -117,4 +123,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.models.start()
     yield
     await app.state.models.close()
+    app.state.s3.close()
     app.state.end_traces()

@@ -1,5 +1,6 @@
 """What we promise in JSON."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -92,6 +93,37 @@ class CocoResult(BaseModel):
     score: Score
 
 
+class RoboflowImage(BaseModel):
+    """The upright image's size in pixels."""
+
+    width: int
+    height: int
+
+
+class RoboflowPrediction(BaseModel):
+    """One object as Roboflow has it: `x` and `y` are the box's centre, in pixels of the upright image."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    x: float
+    y: float
+    width: float
+    height: float
+    confidence: Score
+    label: str = Field(alias="class")
+    class_id: int
+    detection_id: str
+
+
+class RoboflowAnswer(BaseModel):
+    """Roboflow's answer, which `supervision.Detections.from_inference` reads; `time` is in seconds."""
+
+    image: RoboflowImage
+    predictions: list[RoboflowPrediction]
+    time: float
+    inference_id: str
+
+
 class ImageJson(BaseModel):
     """An image for those who cannot send a file."""
 
@@ -139,6 +171,53 @@ class DeepStackAnswer(BaseModel):
     processMs: int
     code: int
     request_id: str
+
+
+class ModelNames(BaseModel):
+    """CodeProject.AI's list of custom models."""
+
+    success: bool = True
+    models: list[str]
+    code: int = 200
+
+
+class Ping(BaseModel):
+    """CodeProject.AI's sign of life."""
+
+    success: bool = True
+    code: int = 200
+    hostname: str
+
+
+class VersionInfo(BaseModel):
+    """A version as CodeProject.AI has it; Blue Iris wants every member."""
+
+    major: int
+    minor: int
+    patch: int
+    preRelease: str = ""
+    securityUpdate: bool = False
+    build: int = 0
+    file: str = ""
+    releaseNotes: str = ""
+
+    @classmethod
+    def of(cls, version: str) -> Self:
+        """The version that three numbers make, whatever follows them."""
+        major, minor, patch = (int(number) for number in re.findall(r"\d+", f"{version}.0.0")[:3])
+        return cls(major=major, minor=minor, patch=patch)
+
+
+class Update(BaseModel):
+    """CodeProject.AI's word on updates: there are none that the gateway would know of."""
+
+    success: bool = True
+    updateAvailable: bool = False
+    message: str = "This gateway does not look for updates."
+    version: VersionInfo
+    current: VersionInfo
+    latest: VersionInfo
+    code: int = 200
 
 
 class BatchEntry(BaseModel):

@@ -1,12 +1,13 @@
 """Detections → what the caller asked for: one table of representations."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from api.image.decode import Encoding
 from api.render.coco import RESULTS, results
 from api.render.result import Result
+from api.render.roboflow import roboflow
 
 
 def _native(image_id: int, result: Result) -> bytes:
@@ -15,6 +16,10 @@ def _native(image_id: int, result: Result) -> bytes:
 
 def _coco(image_id: int, result: Result) -> bytes:
     return RESULTS.dump_json(results(result.answer.detections, result.model.labels, image_id))
+
+
+def _roboflow(image_id: int, result: Result) -> bytes:
+    return roboflow(result.answer).model_dump_json().encode()
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,12 @@ class Rendering:
     encoding: Encoding | None = None
 
 
-Format = Literal["native", "coco", "jpeg", "png", "webp"]
+Format = Literal["native", "coco", "roboflow", "jpeg", "png", "webp"]
 
 RENDERINGS: Mapping[Format, Rendering] = {
     "native": Rendering("application/json", _native),
     "coco": Rendering("application/json", _coco),
+    "roboflow": Rendering("application/json", _roboflow),
     "jpeg": Rendering("image/jpeg", encoding="jpeg"),
     "png": Rendering("image/png", encoding="png"),
     "webp": Rendering("image/webp", encoding="webp"),
@@ -38,23 +44,34 @@ RENDERINGS: Mapping[Format, Rendering] = {
 
 
 def choose(accept: str, format: Format | None = None) -> Rendering:
-    """The format that is named; else what an Accept header likes best, native where it likes none."""
+    """The format that is named; else native, unless an Accept header takes nothing but images.
+
+    Java and browsers accept `image/…` beside `*/*` on every request, and want JSON all the same.
+    """
     if format:
         return RENDERINGS[format]
-    best = liked(accept, [one.media_type for one in RENDERINGS.values()])
+    images = [one.media_type for one in RENDERINGS.values() if one.encoding]
+    if not all(name.startswith("image/") for name, quality in _wishes(accept) if quality):
+        return RENDERINGS["native"]
+    best = liked(accept, ["application/json", *images])
     return next(one for one in RENDERINGS.values() if one.media_type == best)
 
 
 def liked(accept: str, offered: Sequence[str]) -> str:
     """The media type that an Accept header likes best (RFC 9110 §12.5.1); the first where it likes none."""
     best, chosen = 0.0, offered[0]
-    for wish in accept.split(","):
-        name, *options = (part.strip().lower() for part in wish.split(";"))
-        quality = next((_quality(option[2:]) for option in options if option.startswith("q=")), 1.0)
+    for name, quality in _wishes(accept):
         fitting = next((kind for kind in offered if _fits(name, kind)), None)
         if fitting and quality > best:
             best, chosen = quality, fitting
     return chosen
+
+
+def _wishes(accept: str) -> Iterator[tuple[str, float]]:
+    """Media types and how much each is liked, from 0 to 1."""
+    for wish in accept.split(","):
+        name, *options = (part.strip().lower() for part in wish.split(";"))
+        yield name, next((_quality(option[2:]) for option in options if option.startswith("q=")), 1.0)
 
 
 def _fits(wish: str, kind: str) -> bool:

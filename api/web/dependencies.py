@@ -1,7 +1,7 @@
-"""What routes ask for: the models, the one that is meant, the settings, a caller who may in, the parameters."""
+"""What routes ask for: the models, the one that is meant, the settings, a caller who may in, the upload."""
 
 import time
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -12,8 +12,8 @@ from api.schema import Parameters
 from api.settings import Settings
 from api.telemetry.request_record import record_of
 from api.web.authentication import caller_of
-
-MODEL = "The model to ask; `GET /models` lists them. Unset: the first."
+from api.web.parameters import MODEL, BatchQuery, DetectQuery, with_fields
+from api.web.upload import Sent, read_batch, read_upload
 
 
 async def _models(request: Request) -> Models:
@@ -24,12 +24,17 @@ async def _models(request: Request) -> Models:
 CurrentModels = Annotated[Models, Depends(_models)]
 
 
+def chosen(request: Request, models: Models, name: str | None) -> Detector:
+    """The model of this name, the default for None, noted in the request's record. Raises UnknownModel."""
+    detector = models.named(name)
+    record_of(request.scope).model = detector.name
+    return detector
+
+
 async def _detector(
     request: Request, models: CurrentModels, model: Annotated[str | None, Query(description=MODEL)] = None
 ) -> Detector:
-    detector = models.named(model)
-    record_of(request.scope).model = detector.name
-    return detector
+    return chosen(request, models, model)
 
 
 CurrentDetector = Annotated[Detector, Depends(_detector)]
@@ -78,19 +83,36 @@ def asker_of(request: Request) -> Asker:
     return Asker(caller_of(request), record_of(request.scope).request_id, time.monotonic() + seconds)
 
 
-MIN_SCORE = "Least score of a box, 0.01 to 1. Unset: the model's own, see `GET /model`."
-LABELS = "Only boxes with this label; repeat it for several."
-MAX_DETECTIONS = "Most boxes, 1 to 100, the best first."
+class OneImage(NamedTuple):
+    """An image, the model that is asked about it, and what is asked."""
+
+    detector: Detector
+    image: bytes
+    wanted: Parameters
+    query: DetectQuery
 
 
-async def _parameters(
-    detector: CurrentDetector,
-    min_score: Annotated[float | None, Query(ge=0.01, le=1, allow_inf_nan=False, description=MIN_SCORE)] = None,
-    labels: Annotated[list[str] | None, Query(description=LABELS)] = None,
-    max_detections: Annotated[int, Query(ge=1, le=100, description=MAX_DETECTIONS)] = 100,
-) -> Parameters:
-    least = detector.model.min_score if min_score is None else min_score
-    return Parameters(min_score=least, labels=labels, max_detections=max_detections)
+async def _one_image(request: Request, models: CurrentModels, query: Annotated[DetectQuery, Query()]) -> OneImage:
+    upload = await read_upload(request)
+    query = with_fields(query, upload.fields)
+    detector = chosen(request, models, query.model)
+    return OneImage(detector, upload.image, query.wanted(detector), query)
 
 
-Wanted = Annotated[Parameters, Depends(_parameters)]
+class Images(NamedTuple):
+    """The images of a batch, the model that is asked about them, and what is asked."""
+
+    detector: Detector
+    images: list[Sent]
+    wanted: Parameters
+
+
+async def _images(request: Request, models: CurrentModels, query: Annotated[BatchQuery, Query()]) -> Images:
+    form = await read_batch(request)
+    query = with_fields(query, form.fields)
+    detector = chosen(request, models, query.model)
+    return Images(detector, form.images, query.wanted(detector))
+
+
+AskedOnce = Annotated[OneImage, Depends(_one_image)]
+AskedInBatch = Annotated[Images, Depends(_images)]

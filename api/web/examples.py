@@ -22,6 +22,24 @@ DETECTIONS = {
 
 COCO = [{"image_id": 0, "category_id": 1, "bbox": [12.4, 30.0, 198.5, 370.2], "score": 0.981}]
 
+ROBOFLOW = {
+    "image": {"width": 770, "height": 433},
+    "predictions": [
+        {
+            "x": 111.65,
+            "y": 215.1,
+            "width": 198.5,
+            "height": 370.2,
+            "confidence": 0.981,
+            "class": "person",
+            "class_id": 0,
+            "detection_id": "7f0c3a5e9b1d4c6f8a2e4d6c8b0a1f3e.0",
+        }
+    ],
+    "time": 0.0382,
+    "inference_id": "7f0c3a5e9b1d4c6f8a2e4d6c8b0a1f3e",
+}
+
 # Eight by eight grey pixels as PNG, in base64.
 SAMPLE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAEElEQVR42mNsYIAAJgaKGAAmCACQtTEKkQAAAABJRU5ErkJggg=="
 

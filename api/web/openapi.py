@@ -8,14 +8,15 @@ from pydantic.config import JsonDict
 from api import errors
 from api.errors import DetectError
 from api.schema import DeepStackAnswer, Health, ImageJson
-from api.web.examples import BATCH, COCO, DETECTIONS, HEALTH, MODEL, SAMPLE
+from api.web.examples import BATCH, COCO, DETECTIONS, HEALTH, MODEL, ROBOFLOW, SAMPLE
 from api.web.problems import problem
 
 IMAGE = {"type": "string", "format": "binary"}
 
 DETECT_REQUEST: dict[str, Any] = {
     "required": True,
-    "description": "The image: the multipart part `image` (or `file`), the raw body, or base64 in JSON.",
+    "description": "The image: the multipart part `image` (or `file`), the raw body, or base64 in JSON. "
+    "Its bytes decide what it is. The parameters may be form fields too.",
     "content": {
         "multipart/form-data": {
             "schema": {
@@ -115,9 +116,15 @@ def _kind(error: DetectError) -> str:
 
 DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The boxes; or, where `Accept` asks for it, the upright image with its boxes drawn.",
+        "description": "The boxes; or, where `Accept` takes images alone, the upright image with its boxes drawn.",
         "content": {
-            "application/json": {"examples": {"native": {"value": DETECTIONS}, "coco": {"value": COCO}}},
+            "application/json": {
+                "examples": {
+                    "native": {"value": DETECTIONS},
+                    "coco": {"value": COCO},
+                    "roboflow": {"value": ROBOFLOW},
+                }
+            },
             "image/jpeg": {"schema": IMAGE},
             "image/png": {"schema": IMAGE},
             "image/webp": {"schema": IMAGE},
@@ -157,8 +164,8 @@ def _example_of(answer: JsonDict) -> dict[int | str, dict[str, Any]]:
 WITHOUT_ACCESS = (errors.Unauthenticated, errors.Forbidden, errors.RateLimited)
 KEY_RESPONSES = _only(*WITHOUT_ACCESS)
 MODELS_RESPONSES = {**_example_of({"models": [MODEL], "count": 1}), **KEY_RESPONSES}
-NAMED_RESPONSES = _only(errors.UnknownModel)
-MODEL_RESPONSES = {**_example_of(MODEL), **_only(*WITHOUT_ACCESS, errors.UnknownModel)}
+NAMED_RESPONSES = _only(errors.UnknownModel, errors.InvalidParameter)
+MODEL_RESPONSES = {**_example_of(MODEL), **_only(*WITHOUT_ACCESS, errors.UnknownModel, errors.InvalidParameter)}
 HEALTH_RESPONSES = {
     **_example_of(HEALTH),
     503: {"model": Health, "description": "Images cannot be answered now"},

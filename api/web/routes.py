@@ -6,11 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from api.detect import Detector
-from api.render.formats import Format, choose, liked
+from api.render.formats import choose, liked
 from api.schema import (
     Alive,
     BatchAnswer,
@@ -23,6 +23,7 @@ from api.schema import (
     ModelHealth,
     ModelRef,
     Readiness,
+    RoboflowAnswer,
 )
 from api.settings import Settings
 from api.telemetry.metrics import EXPOSITION_TYPE
@@ -33,10 +34,11 @@ from api.web.dependencies import (
     ADMITTED,
     IDENTIFIED,
     OVERHEARING,
+    AskedInBatch,
+    AskedOnce,
     CurrentDetector,
     CurrentModels,
     CurrentSettings,
-    Wanted,
     asker_of,
 )
 from api.web.openapi import (
@@ -52,45 +54,37 @@ from api.web.openapi import (
     NAMED_RESPONSES,
     RELOAD_RESPONSES,
 )
-from api.web.upload import read_batch, read_upload
+from api.web.parameters import documented_only
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(documented_only)])
 PAGE = Path(__file__).parent / "page"
 
 
-FORMAT = "What to answer with, whatever `Accept` says: `coco` is for pycocotools, the images have their boxes drawn."
-IMAGE_ID = "The image's number in COCO's results."
 ONE_MODEL = "The model that has to be ready. Unset: any."
 
 
 @router.post(
     "/detect",
     summary="Find the objects in an image",
-    response_model=Detections | list[CocoResult],
+    response_model=Detections | RoboflowAnswer | list[CocoResult],
     responses=DETECT_RESPONSES,
     openapi_extra={"requestBody": DETECT_REQUEST},
     dependencies=ADMITTED,
     tags=["detection"],
 )
-async def detect(
-    request: Request,
-    detector: CurrentDetector,
-    wanted: Wanted,
-    format: Annotated[Format | None, Query(description=FORMAT)] = None,
-    image_id: Annotated[int, Query(ge=0, lt=2**63, description=IMAGE_ID)] = 0,
-) -> Response:
-    """Send the image as the multipart part `image`, as the raw body with an `image/*` type, or in JSON as base64.
+async def detect(request: Request, asked: AskedOnce) -> Response:
+    """Send the image as the multipart part `image`, as the raw body, or in JSON as base64. Form fields count as the
+    parameters of the address do.
 
     Boxes are in pixels of the upright image (EXIF orientation applied), clipped to it, the best first. `Accept:
-    image/jpeg`, `image/png` or `image/webp` answers with the image and its boxes drawn.
+    image/jpeg`, `image/png` or `image/webp`, and nothing else in it, answers with the image and its boxes drawn.
     """
-    upload = await read_upload(request)
-    asker = asker_of(request)
-    result = await detector.detect(upload, wanted, asker)
+    asker, query = asker_of(request), asked.query
+    result = await asked.detector.detect(asked.image, asked.wanted, asker)
     record_of(request.scope).answered(result.answer, result.image.profile_ignored)
-    rendering = choose(request.headers.get("accept", ""), format)
-    drawn = rendering.encoding and await detector.draw(result, rendering.encoding, asker)
-    body = drawn or rendering.body(image_id, result)
+    rendering = choose(request.headers.get("accept", ""), query.format)
+    drawn = rendering.encoding and await asked.detector.draw(result, rendering.encoding, asker)
+    body = drawn or rendering.body(query.image_id, result)
     return Response(body, media_type=rendering.media_type, headers={"Server-Timing": _server_timing(result.answer)})
 
 
@@ -107,17 +101,17 @@ def _server_timing(answer: Detections) -> str:
     dependencies=ADMITTED,
     tags=["detection"],
 )
-async def detect_batch(request: Request, detector: CurrentDetector, wanted: Wanted) -> Response:
+async def detect_batch(request: Request, asked: AskedInBatch) -> Response:
     """Send 1 to 16 images as multipart parts named `image`. Each has an entry in the answer, in order: a result like
     `POST /detect` gives, or a problem of its own; the status is 200 as long as the batch itself could be read.
 
     `Accept: application/x-ndjson` answers with one entry a line, each as soon as it is known.
     """
-    images = await read_batch(request)
-    await request.app.state.authentication.charge(request, len(images) - 1)
+    count = len(asked.images)
+    await request.app.state.authentication.charge(request, count - 1)
     record = record_of(request.scope)
-    record.images = len(images)
-    entered = entries(detector, images, wanted, asker_of(request))
+    record.images = count
+    entered = entries(asked.detector, asked.images, asked.wanted, asker_of(request))
     if liked(request.headers.get("accept", ""), ("application/json", LINES)) == LINES:
         lines = (f"{entry.model_dump_json(exclude_unset=True)}\n" async for entry in entered)
         return StreamingResponse(lines, media_type=LINES, headers={"X-Accel-Buffering": "no"})

@@ -11,7 +11,7 @@ import pytest
 from tests.api.conftest import Start
 from tests.api.processes import running, workers_of
 from tests.pictures import jpeg
-from tests.seed_endpoint import SeedEndpoint
+from tests.seed_endpoint import Answer, SeedEndpoint, answer, reply
 from tests.waiting import wait_for
 
 IMAGE = jpeg(64, 48)
@@ -68,11 +68,33 @@ def statuses(received: bytes) -> list[int]:
         (LIVE * 3, [200, 200, 200]),
         (GOOD + LIVE + GOOD, [200, 200, 200]),
         (LIVE + b"nonsense\r\n\r\n", [200, 400]),
+        (b"\r\n" + LIVE, [200]),
+        (b"\r\n\r\n" + GOOD + b"\r\n" + LIVE, [200, 200]),
+        (LIVE.replace(b"/health", b"http://here:8000/health"), [200]),
+        (GOOD.replace(b"/detect", b"HTTP://here//detect/?min_score=0.5"), [200]),
     ],
 )
 def test_each_request_is_answered_for_itself(client: httpx2.Client, data: bytes, expected: list[int]) -> None:
     assert statuses(answered(client, data)) == expected
     assert client.post("/detect", files={"image": IMAGE}).status_code == 200
+
+
+@pytest.mark.parametrize("data", [GOOD, LIVE])
+def test_a_client_that_has_sent_all_and_still_reads_is_answered(
+    client: httpx2.Client, seed_endpoint: SeedEndpoint, data: bytes
+) -> None:
+    def slowly(_: object) -> Answer:
+        time.sleep(0.7)
+        return reply(answer())
+
+    seed_endpoint.script = slowly
+    received = b""
+    with connected(client) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            received += piece
+    assert [status for status in statuses(received) if status >= 200] == [200]
 
 
 @pytest.mark.parametrize(
