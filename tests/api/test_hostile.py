@@ -18,6 +18,7 @@ from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint
 
 FORMATS = "jpeg,png,webp,gif,bmp,tiff"
+REKOGNITION = {"InvalidImageFormatException": 422, "ImageTooLargeException": 422, "InvalidParameterException": 400}
 LONGEST = 2.0  # seconds that an answer may take
 MOST_GROWTH = 700  # megabytes that one image's decoding may take for a while: DETECT_DECODE_BYTES, and a little
 # Pillow warns where metadata beside good pixels is damaged; only tests turn warnings into errors.
@@ -53,12 +54,22 @@ def deepstack(client: httpx2.Client, data: bytes) -> int:
     return response.status_code
 
 
+def rekognition(client: httpx2.Client, data: bytes) -> int:
+    body = {"Image": {"Bytes": base64.b64encode(data).decode()}}
+    target = {"X-Amz-Target": "RekognitionService.DetectLabels"}
+    response = client.post("/", json=body, headers=target)
+    if response.is_success:
+        return 200
+    assert (response.status_code, response.json().keys()) == (400, {"__type", "Message"})
+    return REKOGNITION[response.json()["__type"]]
+
+
 def drawn(client: httpx2.Client, data: bytes) -> int:
     return client.post("/detect", files={"image": data}, params={"format": "png"}).status_code
 
 
 Way = Callable[[httpx2.Client, bytes], int]
-WAYS: list[Way] = [form, raw, chunked, in_json, batch, deepstack, drawn]
+WAYS: list[Way] = [form, raw, chunked, in_json, batch, deepstack, rekognition, drawn]
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
