@@ -1,12 +1,11 @@
 """The model artifact: weights at the root, the hooks in code/. Same input, same bytes."""
 
-import ast
 import gzip
 import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
@@ -16,6 +15,7 @@ from deploy.errors import Refused
 from deploy.targets import MXNET, ONNX, Target
 
 INFERENCE = Path(__file__).parent.parent / "inference"
+HOOKS = INFERENCE / "hooks"
 BUNDLED_MODEL = INFERENCE / "models" / "person"
 LARGEST = 5 * 1024**3  # one PutObject, so that a killed upload leaves nothing
 
@@ -37,7 +37,7 @@ class Artifact:
         return len(self.content)
 
 
-def pack(target: Target, model_dir: Path | None, code_dir: Path = INFERENCE) -> Artifact:
+def pack(target: Target, model_dir: Path | None, code_dir: Path = HOOKS) -> Artifact:
     """The artifact for a target; `model_dir` None makes the original's empty one. Raises Refused on unfit weights."""
     members: dict[str, bytes | Path] = {f"code/{path.name}": path.read_bytes() for path in hooks(code_dir)}
     if model_dir is not None:
@@ -53,24 +53,10 @@ def pack(target: Target, model_dir: Path | None, code_dir: Path = INFERENCE) -> 
 
 
 def hooks(code_dir: Path) -> list[Path]:
-    """The module inference.py and the siblings that it imports, directly or not. Raises Refused where it is missing."""
+    """The modules of the folder of hooks, all of them. Raises Refused where inference.py is missing."""
     if not (code_dir / "inference.py").is_file():
         raise Refused(f"There is no inference.py in {code_dir}.", hint="Name the folder of the hooks: --code-dir.")
-    found: set[Path] = set()
-    ahead = {code_dir / "inference.py"}
-    while ahead:
-        found |= ahead
-        ahead = {sibling for path in ahead for sibling in siblings(path)} - found
-    return sorted(found)
-
-
-def siblings(path: Path) -> Iterator[Path]:
-    """The files beside a module that it imports."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names.append(node.module)
-        yield from (file for name in names if (file := path.parent / f"{name}.py").is_file())
+    return sorted(code_dir.glob("*.py"))
 
 
 def weights(target: Target, model_dir: Path) -> list[Path]:
@@ -84,7 +70,7 @@ def weights(target: Target, model_dir: Path) -> list[Path]:
     if not any(matches(path, target.weights) for path in files):
         raise Refused(
             f"{model_dir} has no {' or '.join(target.weights)}, and the target {target.name} reads nothing else.",
-            hint="inference/export.py makes ONNX of MXNet weights; --target mxnet runs .params as they are.",
+            hint="`inference/export/` makes ONNX of MXNet weights; --target mxnet runs .params as they are.",
         )
     foreign = {*ONNX, *MXNET} - set(target.weights)
     return [path for path in files if not matches(path, foreign)]

@@ -1,5 +1,0 @@
-"""`python -m deploy` is `detect-deploy`."""
-
-from deploy.cli import main
-
-main()
