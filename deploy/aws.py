@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
@@ -54,7 +54,6 @@ class Aws:
     poll: float = 5.0
     settle: float = 180.0
     limit: float = 3600.0
-    clients: dict[str, Any] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:
@@ -183,3 +182,11 @@ def translated(exc: ClientError | BotoCoreError) -> errors.DeployError:
 def one_line(text: object) -> str:
     """The text without line ends."""
     return " ".join(str(text).split())
+
+
+def read_tags(aws: Aws, arn: str) -> dict[str, str]:
+    """A SageMaker resource's tags; none where it has gone meanwhile."""
+    try:
+        return {tag["Key"]: tag["Value"] for tag in pages(aws.sagemaker, "list_tags", "Tags", ResourceArn=arn)}
+    except errors.NotFound:
+        return {}

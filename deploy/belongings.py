@@ -1,16 +1,17 @@
-"""Everything that an endpoint has, in the order in which it can be taken away."""
+"""Everything that an endpoint has, in the order in which it can be removed."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from deploy import names
-from deploy.aws import Aws, call, pages
+from deploy.aws import Aws, call, pages, read_tags
 from deploy.bucket import artifacts, delete_artifact
-from deploy.endpoint import Endpoint, artifact_of, model_of, ours, read_tags, settled, tagged
-from deploy.errors import InProgress, NotFound, TimedOut
+from deploy.configuration import artifact_of, kept_back, model_of
+from deploy.endpoint import Endpoint, delete_endpoint, describe, ours
+from deploy.errors import NotFound
 from deploy.logs import delete_log_group, find_log_group
+from deploy.scaling import stop_tracking, tracked
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def belongings(aws: Aws, endpoint: str, *buckets: str) -> list[Thing]:
 def found(aws: Aws, name: str, buckets: set[str], endpoint: Endpoint | None) -> Iterator[Thing]:
     """One listing after the other, in the order of removal."""
     log = find_log_group(aws, name)
-    if is_scaled(aws, name):
+    if tracked(aws, name):
         yield Thing("scaling target", names.scaling_id(name), name)
     if endpoint is not None:
         yield Thing("endpoint", name, name)
@@ -49,67 +50,69 @@ def found(aws: Aws, name: str, buckets: set[str], endpoint: Endpoint | None) -> 
         yield Thing("log group", names.log_group(name), name)
 
 
-def is_scaled(aws: Aws, endpoint: str) -> bool:
-    """Whether the endpoint scales by itself."""
-    ids = [names.scaling_id(endpoint)]
-    return any(
-        pages(
-            aws.scaling, "describe_scalable_targets", "ScalableTargets", ServiceNamespace="sagemaker", ResourceIds=ids
-        )
-    )
+@dataclass(frozen=True)
+class Tagged:
+    """A model, configuration or endpoint that carries our tag."""
+
+    name: str
+    arn: str
+    endpoint: str
+    tags: dict[str, str]
+
+
+KINDS = {
+    "endpoint": ("list_endpoints", "Endpoints", "Endpoint"),
+    "configuration": ("list_endpoint_configs", "EndpointConfigs", "EndpointConfig"),
+    "model": ("list_models", "Models", "Model"),
+}
+
+
+def tagged(aws: Aws, kind: str, endpoint: str | None = None) -> Iterator[Tagged]:
+    """Everything of a kind that is ours, newest first: of one endpoint, or of all."""
+    operation, key, prefix = KINDS[kind]
+    only = {} if endpoint is None else {"NameContains": endpoint}
+    for item in pages(aws.sagemaker, operation, key, SortBy="CreationTime", SortOrder="Descending", **only):
+        name, arn = item[f"{prefix}Name"], item[f"{prefix}Arn"]
+        found = read_tags(aws, arn)
+        if names.TAG in found and endpoint in (None, found[names.TAG]):
+            yield Tagged(name, arn, found[names.TAG], found)
 
 
 def in_use(aws: Aws, endpoint: Endpoint) -> set[str]:
     """The names of what a live endpoint needs: its configuration, the one kept back, their models and artifacts."""
     kept: set[str] = set()
-    for config in filter(None, (endpoint.config, kept_back(aws, endpoint))):
+    for config in filter(None, (endpoint.config, kept_back(aws, endpoint.config))):
         model = model_of(aws, config)
         artifact = artifact_of(aws, model) if model else None
         kept |= {config, model or "", (artifact or "s3:////").split("/", 3)[3]}
     return kept
 
 
-def kept_back(aws: Aws, endpoint: Endpoint) -> str | None:
-    """The configuration before this one."""
-    try:
-        found = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=endpoint.config)
-    except NotFound:
-        return None
-    return read_tags(aws, found["EndpointConfigArn"]).get(names.PREVIOUS_TAG)
+def unused(aws: Aws, name: str, things: list[Thing]) -> list[Thing]:
+    """Configurations, models and artifacts that a live endpoint neither runs nor keeps back.
+
+    While AWS is changing the endpoint, all of it is in use.
+    """
+    endpoint = describe(aws, name)
+    if endpoint is None or endpoint.status != "InService":
+        return []
+    needed = in_use(aws, endpoint)
+    return [
+        thing for thing in things if thing.kind in ("configuration", "model", "artifact") and thing.name not in needed
+    ]
 
 
 def remove(aws: Aws, thing: Thing) -> None:
-    """Takes one thing away and waits until it is gone; gone already is gone."""
+    """Removes one thing and waits until it is gone; gone already is gone."""
     aws.report(f"removing {thing}")
     with suppress(NotFound):
         REMOVALS[thing.kind](aws, thing)
     aws.report(f"{thing} is gone", done=1.0)
 
 
-def remove_endpoint(aws: Aws, thing: Thing) -> None:
-    """Deletes the endpoint and waits. AWS refuses while it is making it: so waits first. Raises TimedOut."""
-    deadline = time.monotonic() + aws.limit
-    while (endpoint := settled(aws, thing.name)) is not None:
-        if time.monotonic() > deadline:
-            raise TimedOut(f"The endpoint {thing.name} is {endpoint.status} and does not go.")
-        with suppress(InProgress):
-            call(aws.sagemaker.delete_endpoint, EndpointName=thing.name)
-        time.sleep(aws.poll)
-
-
-def remove_scaling(aws: Aws, thing: Thing) -> None:
-    """Ends target tracking; AWS removes the policy and its alarms with it."""
-    call(
-        aws.scaling.deregister_scalable_target,
-        ServiceNamespace="sagemaker",
-        ResourceId=thing.name,
-        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
-    )
-
-
 REMOVALS: dict[str, Callable[[Aws, Thing], object]] = {
-    "scaling target": remove_scaling,
-    "endpoint": remove_endpoint,
+    "scaling target": lambda aws, thing: stop_tracking(aws, thing.name),
+    "endpoint": lambda aws, thing: delete_endpoint(aws, thing.name),
     "configuration": lambda aws, thing: call(aws.sagemaker.delete_endpoint_config, EndpointConfigName=thing.name),
     "model": lambda aws, thing: call(aws.sagemaker.delete_model, ModelName=thing.name),
     "artifact": lambda aws, thing: delete_artifact(aws, thing.place, thing.name),

@@ -4,13 +4,14 @@ import base64
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from deploy import names
 from deploy.artifact import Artifact
 from deploy.aws import Aws, call, pages
 from deploy.errors import AlreadyExists, NotFound, NotOurs, PermissionDenied
 
-ALL_BLOCKED = {
+ALL_BLOCKED: Any = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": True,
@@ -48,7 +49,7 @@ def is_blocked(aws: Aws, name: str) -> bool:
         answer = call(aws.s3.get_public_access_block, Bucket=name, ExpectedBucketOwner=aws.account)
     except NotFound:
         return False
-    return dict(answer["PublicAccessBlockConfiguration"]) == ALL_BLOCKED
+    return bool(answer["PublicAccessBlockConfiguration"] == ALL_BLOCKED)
 
 
 def ensure_bucket(aws: Aws, bucket: Bucket) -> None:
@@ -59,7 +60,7 @@ def ensure_bucket(aws: Aws, bucket: Bucket) -> None:
         call(
             aws.s3.put_public_access_block,
             Bucket=bucket.name,
-            PublicAccessBlockConfiguration={**ALL_BLOCKED},
+            PublicAccessBlockConfiguration=ALL_BLOCKED,
             ExpectedBucketOwner=aws.account,
         )
 

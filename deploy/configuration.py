@@ -1,14 +1,18 @@
-"""A wish in SageMaker's words: the container of a model, the variant of a configuration.
+"""A model and an endpoint configuration: a wish in SageMaker's words.
 
-What comes out is `Any`: botocore's own model of SageMaker checks its shape at the call.
+What goes into a request is `Any`: botocore's own model of SageMaker checks its shape at the call.
 """
 
 from typing import Any
 
 from deploy import names
+from deploy.aws import Aws, call, read_tags
+from deploy.errors import AlreadyExists, AwsRefused, ElasticInferenceGone, NotFound
+from deploy.targets import ELASTIC_INFERENCE_ENDED
 from deploy.wish import Wish
 
 STARTUP_SECONDS = 600  # how long a container may take until /ping answers
+ELASTIC_INFERENCE_WORDS = ("elastic inference", "accelerator", "eia")
 
 
 def container(wish: Wish, image: str, artifact_url: str) -> Any:
@@ -31,9 +35,70 @@ def variant(wish: Wish, model: str) -> Any:
     return {**chosen, "AcceleratorType": wish.attached} if wish.attached else chosen
 
 
-def machine_note(wish: Wish) -> str:
-    """What the endpoint runs on, in words."""
-    if wish.target.serverless:
-        return f"serverless, {wish.memory_mb} MB, {wish.concurrency} at once"
-    attached = f" with {wish.attached}" if wish.attached else ""
-    return f"{wish.instances} × {wish.machine}{attached}"
+def create_model(aws: Aws, endpoint: str, name: str, container: Any, role: str) -> None:
+    """The model, or the same one from an earlier run."""
+    try:
+        call(
+            aws.sagemaker.create_model,
+            ModelName=name,
+            PrimaryContainer=container,
+            ExecutionRoleArn=role,
+            Tags=names.tags(endpoint),
+        )
+    except AlreadyExists:
+        return
+
+
+def create_config(aws: Aws, wish: Wish, name: str, model: str) -> None:
+    """The configuration, or the same one from an earlier run. Raises ElasticInferenceGone where AWS says so."""
+    about = {names.TARGET_TAG: wish.target.name, names.SIZE_TAG: str(wish.input_size)}
+    try:
+        call(
+            aws.sagemaker.create_endpoint_config,
+            EndpointConfigName=name,
+            ProductionVariants=[variant(wish, model)],
+            Tags=names.tags(wish.endpoint, **about),
+        )
+    except AlreadyExists:
+        return
+    except AwsRefused as error:
+        raise explained(wish, error) from error
+
+
+def explained(wish: Wish, error: AwsRefused) -> AwsRefused:
+    """AWS's refusal of an accelerator as the explanation that it is; any other as it was."""
+    refused = wish.attached and any(word in str(error).lower() for word in ELASTIC_INFERENCE_WORDS)
+    return ElasticInferenceGone(f"{ELASTIC_INFERENCE_ENDED} ({error})") if refused else error
+
+
+def model_of(aws: Aws, config: str) -> str | None:
+    """The model that a configuration runs, or None where the configuration is gone."""
+    try:
+        found = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config)
+    except NotFound:
+        return None
+    return found["ProductionVariants"][0].get("ModelName")
+
+
+def artifact_of(aws: Aws, model: str) -> str | None:
+    """The s3:// address of a model's artifact, or None where the model is gone."""
+    try:
+        found = call(aws.sagemaker.describe_model, ModelName=model)
+    except NotFound:
+        return None
+    return found.get("PrimaryContainer", {}).get("ModelDataUrl")
+
+
+def kept_back(aws: Aws, config: str) -> str | None:
+    """The configuration that served before this one, or None."""
+    try:
+        found = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config)
+    except NotFound:
+        return None
+    return read_tags(aws, found["EndpointConfigArn"]).get(names.PREVIOUS_TAG)
+
+
+def remember(aws: Aws, config: str, previous: str) -> None:
+    """Writes into a configuration which one served before it."""
+    arn = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config)["EndpointConfigArn"]
+    call(aws.sagemaker.add_tags, ResourceArn=arn, Tags=[{"Key": names.PREVIOUS_TAG, "Value": previous}])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy import names
-from deploy.aws import Aws, call
-from deploy.endpoint import Endpoint, read_tags
+from deploy.aws import Aws, call, read_tags
+from deploy.endpoint import Endpoint
 from deploy.wish import Wish, target_named
 
 

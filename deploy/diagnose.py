@@ -2,10 +2,6 @@
 
 import re
 
-from deploy import logs
-from deploy.aws import Aws
-from deploy.endpoint import Endpoint
-from deploy.errors import ElasticInferenceGone, EndpointFailed
 from deploy.targets import ELASTIC_INFERENCE_ENDED
 
 # What the reason or the log says → the likely cause and the way out; the first that fits.
@@ -59,13 +55,3 @@ def likely_cause(reason: str, log: list[str]) -> str:
             if re.search(pattern, text, re.IGNORECASE):
                 return cause
     return ping_cause if re.search(ping, reason, re.IGNORECASE) else UNKNOWN
-
-
-def failure(aws: Aws, endpoint: Endpoint, what: str) -> EndpointFailed | ElasticInferenceGone:
-    """The error for an endpoint that AWS gave up on: its reason, the likely cause, the end of the log."""
-    log = logs.tail(aws, endpoint.name)
-    cause = likely_cause(endpoint.failure, log)
-    kind = ElasticInferenceGone if cause == ELASTIC_INFERENCE_ENDED else EndpointFailed
-    error = kind(f"{what} AWS says: {endpoint.failure or 'nothing'}", hint=f"Likely cause: {cause}")
-    error.log = log
-    return error

@@ -1,14 +1,13 @@
-"""Takes everything away again, and proves it."""
+"""Removes everything, and verifies it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deploy import bucket as buckets
 from deploy import names
 from deploy.aws import Aws
-from deploy.belongings import Thing, belongings, in_use, remove
-from deploy.bucket import artifacts
-from deploy.endpoint import describe, tagged
+from deploy.belongings import Thing, belongings, remove, tagged, unused
+from deploy.bucket import artifacts, delete_bucket
+from deploy.endpoint import describe
 from deploy.errors import NotOurs, StillThere
 from deploy.logs import log_groups
 from deploy.role import delete_role
@@ -16,7 +15,7 @@ from deploy.role import delete_role
 
 @dataclass(frozen=True)
 class Removal:
-    """What `down` is to take away, and what besides."""
+    """What `down` is to remove, and what besides."""
 
     things: tuple[Thing, ...]
     role: bool = False
@@ -32,7 +31,7 @@ def down(aws: Aws, endpoint: str, bucket: str, removal: Removal) -> list[str]:
     extra = []
     if removal.role and delete_role(aws, endpoint):
         extra.append(f"role {names.role_name(aws.region, endpoint)}")
-    if removal.bucket and buckets.delete_bucket(aws, bucket):
+    if removal.bucket and delete_bucket(aws, bucket):
         extra.append(f"bucket {bucket}")
     return extra
 
@@ -74,20 +73,6 @@ def known_belongings(aws: Aws, name: str, bucket: str) -> list[Thing]:
         return belongings(aws, name, bucket)
     except NotOurs:
         return []
-
-
-def unused(aws: Aws, name: str, things: list[Thing]) -> list[Thing]:
-    """Configurations, models and artifacts that a live endpoint neither runs nor keeps back.
-
-    While AWS is changing the endpoint, all of it is in use.
-    """
-    endpoint = describe(aws, name)
-    if endpoint is None or endpoint.status != "InService":
-        return []
-    needed = in_use(aws, endpoint)
-    return [
-        thing for thing in things if thing.kind in ("configuration", "model", "artifact") and thing.name not in needed
-    ]
 
 
 def known_names(aws: Aws, bucket: str) -> set[str]:

@@ -1,13 +1,25 @@
-"""The endpoint, its configurations and models: read, awaited, compared. Nothing here changes anything."""
+"""The endpoint: read, awaited, compared, moved to a configuration, deleted."""
 
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from deploy import names
-from deploy.aws import Aws, call, pages
-from deploy.errors import NotFound, NotOurs, TimedOut
+from deploy import logs, names
+from deploy.aws import Aws, call, read_tags, until_visible
+from deploy.diagnose import likely_cause
+from deploy.errors import (
+    AlreadyExists,
+    ElasticInferenceGone,
+    EndpointFailed,
+    InProgress,
+    NotFound,
+    NotOurs,
+    Refused,
+    TimedOut,
+)
+from deploy.scaling import tracked
+from deploy.targets import ELASTIC_INFERENCE_ENDED
 
 MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
@@ -80,55 +92,93 @@ def settled(aws: Aws, name: str) -> Endpoint | None:
     return endpoint
 
 
-def read_tags(aws: Aws, arn: str) -> dict[str, str]:
-    """A SageMaker resource's tags; none where it has gone meanwhile."""
+def in_service(aws: Aws, name: str, config: str) -> Endpoint:
+    """The endpoint once it is in service with this configuration. Raises EndpointFailed or ElasticInferenceGone.
+
+    The configuration's name is compared: after a failed update the old one is in service again.
+    """
+    endpoint = until_visible(aws, lambda: present(aws, name), "endpoint")
+    if endpoint.status != "InService":
+        raise failure(aws, endpoint, f"The endpoint {name} is {endpoint.status}.")
+    if endpoint.config != config:
+        raise failure(aws, endpoint, f"SageMaker rolled the endpoint {name} back: it serves {endpoint.config} again.")
+    aws.report(f"endpoint {name}: InService", done=1.0)
+    return endpoint
+
+
+def present(aws: Aws, name: str) -> Endpoint:
+    """The endpoint, settled. Raises NotFound."""
+    endpoint = settled(aws, name)
+    if endpoint is None:
+        raise NotFound(f"There is no endpoint {name}: somebody removed it.")
+    return endpoint
+
+
+def failure(aws: Aws, endpoint: Endpoint, what: str) -> EndpointFailed | ElasticInferenceGone:
+    """The error for an endpoint that AWS gave up on: its reason, the likely cause, the end of the log."""
+    log = logs.tail(aws, endpoint.name)
+    cause = likely_cause(endpoint.failure, log)
+    kind = ElasticInferenceGone if cause == ELASTIC_INFERENCE_ENDED else EndpointFailed
+    error = kind(f"{what} AWS says: {endpoint.failure or 'nothing'}", hint=f"Likely cause: {cause}")
+    error.log = log
+    return error
+
+
+def serving(aws: Aws, name: str) -> Endpoint:
+    """The endpoint, in service whatever it serves. Raises Refused where it is not, NotFound."""
+    endpoint = present(aws, name)
+    if endpoint.status != "InService":
+        raise Refused(
+            f"The endpoint {name} is {endpoint.status}, and SageMaker updates only what is in service.",
+            hint="`detect-deploy up` replaces an endpoint that failed.",
+        )
+    return endpoint
+
+
+def create_endpoint(aws: Aws, name: str, config: str) -> None:
+    """The endpoint, or the same one from an earlier run."""
+    if settled(aws, name) is not None:
+        return
     try:
-        return {tag["Key"]: tag["Value"] for tag in pages(aws.sagemaker, "list_tags", "Tags", ResourceArn=arn)}
-    except NotFound:
-        return {}
+        call(aws.sagemaker.create_endpoint, EndpointName=name, EndpointConfigName=config, Tags=names.tags(name))
+    except AlreadyExists:
+        return
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """A model, configuration or endpoint that carries our tag."""
-
-    name: str
-    arn: str
-    endpoint: str
-    tags: dict[str, str]
-
-
-KINDS = {
-    "endpoint": ("list_endpoints", "Endpoints", "Endpoint"),
-    "configuration": ("list_endpoint_configs", "EndpointConfigs", "EndpointConfig"),
-    "model": ("list_models", "Models", "Model"),
-}
+def move(aws: Aws, name: str, config: str) -> Endpoint:
+    """The endpoint in service with another configuration; its instances stay. Raises EndpointFailed."""
+    until_visible(
+        aws,
+        lambda: call(
+            aws.sagemaker.update_endpoint,
+            EndpointName=name,
+            EndpointConfigName=config,
+            RetainAllVariantProperties=True,
+        ),
+        "endpoint",
+    )
+    return in_service(aws, name, config)
 
 
-def tagged(aws: Aws, kind: str, endpoint: str | None = None) -> Iterator[Tagged]:
-    """Everything of a kind that is ours, newest first: of one endpoint, or of all."""
-    operation, key, prefix = KINDS[kind]
-    only = {} if endpoint is None else {"NameContains": endpoint}
-    for item in pages(aws.sagemaker, operation, key, SortBy="CreationTime", SortOrder="Descending", **only):
-        name, arn = item[f"{prefix}Name"], item[f"{prefix}Arn"]
-        found = read_tags(aws, arn)
-        if names.TAG in found and endpoint in (None, found[names.TAG]):
-            yield Tagged(name, arn, found[names.TAG], found)
+def set_instances(aws: Aws, name: str, instances: int) -> Endpoint:
+    """The endpoint with a fixed number of instances. Raises Refused where target tracking would change it again."""
+    if tracked(aws, name):
+        raise Refused("The endpoint scales by itself.", hint="`detect-deploy scale --off` first.")
+    endpoint = present(aws, name)
+    call(
+        aws.sagemaker.update_endpoint_weights_and_capacities,
+        EndpointName=name,
+        DesiredWeightsAndCapacities=[{"VariantName": names.VARIANT, "DesiredInstanceCount": instances}],
+    )
+    return in_service(aws, name, endpoint.config)
 
 
-def model_of(aws: Aws, config: str) -> str | None:
-    """The model that a configuration runs, or None where the configuration is gone."""
-    try:
-        found = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config)
-    except NotFound:
-        return None
-    return found["ProductionVariants"][0].get("ModelName")
-
-
-def artifact_of(aws: Aws, model: str) -> str | None:
-    """The s3:// address of a model's artifact, or None where the model is gone."""
-    try:
-        found = call(aws.sagemaker.describe_model, ModelName=model)
-    except NotFound:
-        return None
-    return found.get("PrimaryContainer", {}).get("ModelDataUrl")
+def delete_endpoint(aws: Aws, name: str) -> None:
+    """Deletes the endpoint and waits. AWS refuses while it is making it: so waits first. Raises TimedOut."""
+    deadline = time.monotonic() + aws.limit
+    while (endpoint := settled(aws, name)) is not None:
+        if time.monotonic() > deadline:
+            raise TimedOut(f"The endpoint {name} is {endpoint.status} and is not deleted.")
+        with suppress(InProgress):
+            call(aws.sagemaker.delete_endpoint, EndpointName=name)
+        time.sleep(aws.poll)

@@ -104,7 +104,7 @@ def events(aws: Aws, endpoint: str, since_ms: int) -> Iterator[Line]:
         yield Line(event["timestamp"], event["eventId"], event["message"].rstrip())
 
 
-def follow(aws: Aws, endpoint: str, since_ms: int) -> Iterator[str]:
+def stream(aws: Aws, endpoint: str, since_ms: int) -> Iterator[str]:
     """Every line since then and every new one, until the operator stops it."""
     seen: set[Line] = set()
     while True:

@@ -1,17 +1,17 @@
-"""What would be created or changed: read everything, touch nothing."""
+"""What would be created or changed, and making it. Planning reads everything and touches nothing."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from deploy import logs, names
 from deploy.artifact import Artifact
-from deploy.aws import Aws, call
-from deploy.bucket import Bucket, find_bucket, has_artifact
+from deploy.aws import Aws, call, until_visible
+from deploy.bucket import Bucket, ensure_bucket, find_bucket, has_artifact, upload
+from deploy.configuration import container, create_config, create_model, variant
 from deploy.endpoint import Endpoint, ours
 from deploy.errors import NotFound, PermissionDenied
 from deploy.policies import Scope, execution
-from deploy.request import container, machine_note, variant
-from deploy.role import Role, find_role, needs_administrator, own_role_arn
+from deploy.role import Role, ensure_role, find_role, needs_administrator, own_role_arn
 from deploy.wish import Wish, check
 
 
@@ -56,7 +56,7 @@ class Plan:
             Step(made(bool(self.log), log_right), "log group", names.log_group(self.wish.endpoint), log_note),
             Step(made(self.uploaded), "artifact", self.artifact_url, artifact_note),
             Step(made(self.model_exists), "model", self.model, self.scope.image),
-            Step(made(self.config_exists), "configuration", self.config, machine_note(self.wish)),
+            Step(made(self.config_exists), "configuration", self.config, self.wish.machine_note),
             Step(self.endpoint_action, "endpoint", self.wish.endpoint, self.endpoint.status if self.endpoint else ""),
         ]
 
@@ -143,3 +143,27 @@ def exists(method: Any, **kwargs: str) -> bool:
     except NotFound:
         return False
     return True
+
+
+def build(aws: Aws, plan: Plan) -> None:
+    """Everything that the plan says but the endpoint. Each step may find its work done. Raises AwsRefused and its kin.
+
+    Every name is its content's, so a run that was killed anywhere is continued by the next one.
+    """
+    endpoint, done = plan.wish.endpoint, 1.0
+    ensure_bucket(aws, plan.bucket)
+    aws.report(f"bucket {plan.bucket.name}", done)
+    role = ensure_role(aws, plan.role, plan.scope)
+    aws.report(f"role {plan.role.name}", done)
+    logs.ensure_log_group(aws, endpoint, plan.bucket.name)
+    aws.report(f"log group {names.log_group(endpoint)}", done)
+    if plan.artifact is not None and not plan.uploaded:
+        upload(aws, plan.bucket.name, key_of(plan.artifact_url), plan.artifact)
+    aws.report(f"artifact {plan.artifact_url}", done)
+    if not plan.model_exists:
+        made_of = container(plan.wish, plan.scope.image, plan.artifact_url)
+        until_visible(aws, lambda: create_model(aws, endpoint, plan.model, made_of, role), "model")
+    aws.report(f"model {plan.model}", done)
+    if not plan.config_exists:
+        until_visible(aws, lambda: create_config(aws, plan.wish, plan.config, plan.model), "configuration")
+    aws.report(f"configuration {plan.config}", done)

@@ -61,9 +61,10 @@ def own_role(aws: Aws, arn: str) -> Role:
 def role_policy(aws: Aws, name: str) -> dict[str, Any] | None:
     """Our inline policy, or None."""
     try:
-        return dict(call(aws.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)["PolicyDocument"])
+        document: Any = call(aws.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)["PolicyDocument"]
     except NotFound:
         return None
+    return dict(document)
 
 
 def given_arn(aws: Aws, wanted: str) -> str:

@@ -1,14 +1,11 @@
-"""How many machines: target tracking between two bounds, or a fixed number."""
+"""How many instances: target tracking between two bounds, a fixed number, or serverless concurrency."""
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from deploy import names
-from deploy.aws import Aws, call
-from deploy.belongings import Thing, is_scaled, remove_scaling
+from deploy.aws import Aws, call, pages
 from deploy.errors import NotFound, Refused
-from deploy.up import in_service, present
 from deploy.wish import Wish
 
 DIMENSION: Any = "sagemaker:variant:DesiredInstanceCount"
@@ -50,40 +47,25 @@ def check_order(order: Order, wish: Wish) -> None:
         check_tracking(order.tracking)
 
 
+def check_tracking(tracking: Tracking) -> None:
+    """Raises Refused for bounds that cannot be."""
+    if not 1 <= tracking.minimum <= tracking.maximum:
+        raise Refused("Bounds are 1 ≤ --min ≤ --max.")
+    if tracking.invocations <= 0:
+        raise Refused("--invocations is how many images a minute one instance should have: more than 0.")
+
+
 def bounds(order: Order, wish: Wish) -> tuple[int, int]:
-    """Least and most instances after an order."""
+    """Minimum and maximum instances after an order."""
     if order.tracking is not None:
         return order.tracking.minimum, order.tracking.maximum
     count = order.instances or wish.instances
     return count, count
 
 
-def with_instances(wish: Wish, instances: int) -> Wish:
-    """The same endpoint with another number of instances."""
-    return replace(wish, instances=instances)
-
-
-def carry_out(aws: Aws, name: str, order: Order) -> None:
-    """Follows an order for an endpoint with instances."""
-    if order.tracking is not None:
-        track(aws, name, order.tracking)
-    elif order.instances is not None:
-        fix(aws, name, order.instances)
-    else:
-        stop_tracking(aws, name)
-
-
-def check_tracking(tracking: Tracking) -> None:
-    """Raises Refused for bounds that cannot be."""
-    if not 1 <= tracking.minimum <= tracking.maximum:
-        raise Refused("Bounds are 1 ≤ --min ≤ --max.")
-    if tracking.invocations <= 0:
-        raise Refused("--invocations is how many pictures a minute one instance should have: more than 0.")
-
-
-def track(aws: Aws, name: str, tracking: Tracking) -> None:
+def track(aws: Aws, endpoint: str, tracking: Tracking) -> None:
     """Sets target tracking; the same call changes it."""
-    where: Any = {"ServiceNamespace": "sagemaker", "ResourceId": names.scaling_id(name), "ScalableDimension": DIMENSION}
+    where = dimension(names.scaling_id(endpoint))
     call(aws.scaling.register_scalable_target, **where, MinCapacity=tracking.minimum, MaxCapacity=tracking.maximum)
     call(
         aws.scaling.put_scaling_policy,
@@ -100,23 +82,25 @@ def track(aws: Aws, name: str, tracking: Tracking) -> None:
     aws.report(f"scaling {tracking.minimum} to {tracking.maximum} instances", done=1.0)
 
 
-def stop_tracking(aws: Aws, name: str) -> bool:
-    """Ends target tracking; False where there was none."""
-    if not is_scaled(aws, name):
+def stop_tracking(aws: Aws, resource: str) -> bool:
+    """Ends target tracking, and AWS removes the policy and its alarms with it; False where there was none."""
+    try:
+        call(aws.scaling.deregister_scalable_target, **dimension(resource))
+    except NotFound:
         return False
-    with suppress(NotFound):
-        remove_scaling(aws, Thing("scaling target", names.scaling_id(name), name))
     return True
 
 
-def fix(aws: Aws, name: str, instances: int) -> None:
-    """A fixed number of instances, now. Raises Refused where target tracking would change it again."""
-    if is_scaled(aws, name):
-        raise Refused("The endpoint scales by itself.", hint="`detect-deploy scale --off` first.")
-    endpoint = present(aws, name)
-    call(
-        aws.sagemaker.update_endpoint_weights_and_capacities,
-        EndpointName=name,
-        DesiredWeightsAndCapacities=[{"VariantName": names.VARIANT, "DesiredInstanceCount": instances}],
-    )
-    in_service(aws, name, endpoint.config)
+def tracked(aws: Aws, endpoint: str) -> tuple[int, int] | None:
+    """The bounds of target tracking, or None for an endpoint that does not scale by itself."""
+    ids = [names.scaling_id(endpoint)]
+    for target in pages(
+        aws.scaling, "describe_scalable_targets", "ScalableTargets", ServiceNamespace="sagemaker", ResourceIds=ids
+    ):
+        return target["MinCapacity"], target["MaxCapacity"]
+    return None
+
+
+def dimension(resource: str) -> dict[str, Any]:
+    """What scales, in the words of Application Auto Scaling."""
+    return {"ServiceNamespace": "sagemaker", "ResourceId": resource, "ScalableDimension": DIMENSION}

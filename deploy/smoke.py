@@ -1,11 +1,12 @@
-"""Posts a real picture and looks at the answer: InService proves nothing.
+"""Posts a real image and looks at the answer: InService proves nothing.
 
-The picture in smoke.jpg is a portrait of Grace Hopper by the US Navy, in the public domain.
+The image in smoke.jpg is a portrait of Grace Hopper by the US Navy, in the public domain.
 """
 
 import base64
 import io
 import json
+import math
 import statistics
 import time
 from dataclasses import asdict, dataclass
@@ -15,19 +16,20 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from deploy import logs
-from deploy.answer import faults
 from deploy.aws import Aws, call, until_visible
 from deploy.errors import AwsRefused, Refused, SmokeFailed
 from deploy.targets import Target
 
-PICTURE = Path(__file__).parent / "smoke.jpg"
+IMAGE = Path(__file__).parent / "smoke.jpg"
+ROWS = 100
+SURE = 0.5  # a detector may place anywhere what it does not believe in
 
 
 @dataclass(frozen=True)
 class Question:
     """What to post, how often, and what to expect; times in milliseconds."""
 
-    picture: Path = PICTURE
+    image: Path = IMAGE
     short: int = 512
     requests: int = 5
     min_score: float = 0.5
@@ -45,7 +47,7 @@ class Smoke:
     scores: list[float]
     first_ms: float
     latency_ms: float
-    pictures_per_second: float
+    images_per_second: float
 
     def as_dict(self) -> dict[str, Any]:
         """For --json, and for `cost --bench`."""
@@ -92,7 +94,7 @@ def summary(target: Target, question: Question, answer: Any, times: list[float])
         scores=[answer["score"][row][0] for row in kept],
         first_ms=round(times[0], 1),
         latency_ms=round(latency, 1),
-        pictures_per_second=round(1000 / latency, 2),
+        images_per_second=round(1000 / latency, 2),
     )
 
 
@@ -113,18 +115,18 @@ def disappointments(result: Smoke, question: Question) -> list[str]:
             f"{len(result.boxes)} boxes of score {question.min_score:g} or more, expected {question.min_boxes}"
         )
     if question.max_latency_ms is not None and result.latency_ms > question.max_latency_ms:
-        found.append(f"{result.latency_ms:.0f} ms a picture, at most {question.max_latency_ms:.0f} allowed")
+        found.append(f"{result.latency_ms:.0f} ms an image, at most {question.max_latency_ms:.0f} allowed")
     return found
 
 
 def request_body(question: Question) -> bytes:
-    """The picture as the gateway would send it: stretched to N×N, JPEG, base64 in JSON. Raises Refused."""
+    """The image as the gateway would send it: stretched to N×N, JPEG, base64 in JSON. Raises Refused."""
     side = question.short
     try:
-        with Image.open(question.picture) as picture:
-            canvas = picture.convert("RGB").resize((side, side))
+        with Image.open(question.image) as image:
+            canvas = image.convert("RGB").resize((side, side))
     except (OSError, UnidentifiedImageError) as error:
-        raise Refused(f"{question.picture} is no picture that can be read.", hint="Give a JPEG or PNG.") from error
+        raise Refused(f"{question.image} is no image that can be read.", hint="Give a JPEG or PNG.") from error
     jpeg = io.BytesIO()
     canvas.save(jpeg, "JPEG", quality=90)
     return json.dumps({"image": base64.b64encode(jpeg.getvalue()).decode(), "short": side}).encode()
@@ -146,3 +148,48 @@ def timed(aws: Aws, endpoint: str, body: bytes) -> tuple[float, Any]:
         return passed, json.loads(text)
     except ValueError:
         return passed, None
+
+
+def faults(answer: Any, side: int) -> list[str]:
+    """What is wrong with an answer: shape, rows, numbers, order, boxes. Empty for one that keeps the contract."""
+    if not isinstance(answer, dict) or not {"shape", "cid", "score", "bbox"} <= answer.keys():
+        return ["the answer is no JSON with shape, cid, score and bbox"]
+    if answer["shape"] != [1, 3, side, side]:
+        return [f"the shape is {answer['shape']}, not [1, 3, {side}, {side}]"]
+    for name, width in (("cid", 1), ("score", 1), ("bbox", 4)):
+        if not is_table(answer[name], width):
+            return [f"{name} is not {ROWS} rows of {width} numbers"]
+    scores = [score for (score,) in answer["score"]]
+    if scores != sorted(scores, reverse=True):
+        return ["the rows are not sorted by score"]
+    used = [
+        (box, score) for box, (kind,), score in zip(answer["bbox"], answer["cid"], scores, strict=True) if kind >= 0
+    ]
+    if not all(is_ordered(box) for box, _ in used):
+        return ["a box has its corners in the wrong order"]
+    sure = [box for box, score in used if score >= SURE]
+    return [] if all(touches(box, side) for box in sure) else ["a box lies outside the image"]
+
+
+def is_table(rows: Any, width: int) -> bool:
+    """Whether it is a hundred rows of that many finite numbers."""
+    return (
+        isinstance(rows, list)
+        and len(rows) == ROWS
+        and all(isinstance(row, list) and len(row) == width and all(map(is_number, row)) for row in rows)
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_ordered(box: list[float]) -> bool:
+    """Whether a box's corners are in order."""
+    return box[0] <= box[2] and box[1] <= box[3]
+
+
+def touches(box: list[float], side: int) -> bool:
+    """Whether a box touches the canvas; SSD's boxes may stick out of it."""
+    return box[0] < side and box[1] < side and box[2] > 0 and box[3] > 0

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy import names
-from deploy.aws import Aws, call, pages
-from deploy.belongings import kept_back
+from deploy.aws import Aws, call
+from deploy.configuration import kept_back
 from deploy.endpoint import Endpoint, existing
+from deploy.scaling import tracked
 
 HOUR = 3600
 # What is asked of CloudWatch: name → metric, statistic, factor. ModelLatency comes in microseconds.
@@ -22,14 +23,15 @@ METRICS = {
 def status(aws: Aws, name: str) -> dict[str, Any]:
     """State, variant, instances, scaling and last hour's numbers. Raises NotFound, NotOurs."""
     endpoint = existing(aws, name)
+    bounds = tracked(aws, name)
     return {
         "endpoint": endpoint.name,
         "status": endpoint.status,
         "failure": endpoint.failure,
         "configuration": endpoint.config,
-        "kept_back": kept_back(aws, endpoint),
+        "kept_back": kept_back(aws, endpoint.config),
         "variant": variant(aws, endpoint),
-        "scaling": scaling(aws, name),
+        "scaling": bounds and dict(zip(("min", "max"), bounds, strict=True)),
         "last_hour": last_hour(aws, name),
     }
 
@@ -47,16 +49,6 @@ def variant(aws: Aws, endpoint: Endpoint) -> dict[str, Any]:
         "instances": endpoint.variant.get("CurrentInstanceCount"),
         "instances_desired": endpoint.variant.get("DesiredInstanceCount"),
     }
-
-
-def scaling(aws: Aws, name: str) -> dict[str, int] | None:
-    """The bounds of target tracking, or None."""
-    ids = [names.scaling_id(name)]
-    for target in pages(
-        aws.scaling, "describe_scalable_targets", "ScalableTargets", ServiceNamespace="sagemaker", ResourceIds=ids
-    ):
-        return {"min": target["MinCapacity"], "max": target["MaxCapacity"]}
-    return None
 
 
 def last_hour(aws: Aws, name: str) -> dict[str, float | None]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from deploy.errors import Refused
@@ -38,6 +38,14 @@ class Wish:
     def attached(self) -> str | None:
         """The Elastic Inference accelerator, if any."""
         return self.accelerator or self.target.accelerator
+
+    @property
+    def machine_note(self) -> str:
+        """What the endpoint runs on, in words."""
+        if self.target.serverless:
+            return f"serverless, {self.memory_mb} MB, {self.concurrency} at once"
+        attached = f" with {self.attached}" if self.attached else ""
+        return f"{self.instances} × {self.machine}{attached}"
 
     def image_uri(self, region: str) -> str:
         """The container's image. Raises Refused where the operator has to name it."""
@@ -121,3 +129,12 @@ def family(instance_type: str) -> str:
 def refuse(message: str, hint: str = "") -> NoReturn:
     """Raises Refused."""
     raise Refused(message, hint=hint)
+
+
+def changed(current: Wish, given: Mapping[str, object]) -> Wish:
+    """The wish with what the operator gave; another target brings its own machine, image and accelerator."""
+    target = given.get("target", current.target)
+    if target != current.target:
+        own_image = current.image if current.target.image is None else None
+        current = replace(current, instance_type=None, accelerator=None, image=own_image, environment={})
+    return replace(current, **given)  # type: ignore[arg-type] # the options carry the fields' own types

@@ -1,97 +1,32 @@
-"""detect-deploy: status, smoke, logs, cost. Nothing here changes anything."""
+"""`detect-deploy cost`."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
-
-from deploy import bill, logs
-from deploy.cost import Load, Way, default_wish, original_ways, target_ways
-from deploy.current import read_current
-from deploy.endpoint import existing
+from deploy.cli.options import Common, option, takes
+from deploy.cli.prepare import account
+from deploy.cli.screen import Screen, answering
+from deploy.cost.bill import COLUMNS, answer, notes, rows
+from deploy.cost.measured import Measured, parse_throughput, read_bench
+from deploy.cost.plot import plot
+from deploy.cost.prices import Prices, live_prices, read_prices
+from deploy.cost.ways import Load, Way, default_wish, original_ways, target_ways
 from deploy.errors import Refused
-from deploy.measured import Measured, parse_throughput, read_bench
-from deploy.options import Asked, Common, option, takes
-from deploy.plot import plot
-from deploy.prepare import account
-from deploy.prices import Prices, live_prices, read_prices
-from deploy.screen import Screen, answering
-from deploy.smoke import smoke as test
-from deploy.status import status as look_at
 from deploy.targets import TARGETS
 from deploy.wish import check
 
-NOT_IN_SERVICE = 1
-
-
-def look(app: typer.Typer) -> None:
-    """Puts the commands on the command line."""
-    for command in (status, smoke, logs_, cost):
-        app.command(name=command.__name__.rstrip("_"))(command)
-
 
 @takes(common=Common)
-def status(common: Common) -> None:
-    """Show state, variant, instances and the last hour's invocations, errors and latency. 1 unless it is in service."""
-    with answering(common.as_json) as screen:
-        found = look_at(account(common, screen.report), common.endpoint_name)
-        screen.answer.update(found)
-        screen.table(f"Endpoint {common.endpoint_name}", ("", ""), list(flat(found)))
-    if found["status"] != "InService":
-        raise typer.Exit(NOT_IN_SERVICE)
-
-
-def flat(found: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested values as rows."""
-    rows: list[tuple[str, Any]] = []
-    for key, value in found.items():
-        rows += (
-            flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(f"{prefix}{key}".replace("_", " "), value)]
-        )
-    return rows
-
-
-@takes(common=Common, asked=Asked)
-def smoke(common: Common, asked: Asked) -> None:
-    """Post a real picture and check the answer's shape, boxes and latency."""
-    with answering(common.as_json) as screen:
-        aws = account(common, screen.report)
-        wish = read_current(aws, existing(aws, common.endpoint_name)).wish
-        result = test(aws, common.endpoint_name, wish.target, asked.question(wish.input_size))
-        screen.answer["smoke"] = result.as_dict()
-        screen.table("Smoke test", ("", ""), flat(result.as_dict()))
-
-
-@takes(common=Common)
-def logs_(
+def command(
     common: Common,
-    lines: Annotated[int, option(text="How many of the last lines.", min=1)] = 50,
-    minutes: Annotated[int, option(text="How far to look back.", min=1)] = 60,
-    follow: Annotated[bool, option("--follow", "-f", text="Go on with every new line until stopped.")] = False,
-) -> None:
-    """Show what the container says."""
-    with answering(common.as_json) as screen:
-        if follow and common.as_json:
-            raise Refused("--follow never ends, and a JSON document does.")
-        aws = account(common, screen.report)
-        screen.answer["lines"] = found = logs.tail(aws, common.endpoint_name, lines, minutes)
-        for line in found:
-            screen.say(line)
-        for line in logs.follow(aws, common.endpoint_name, logs.minutes_ago(0)) if follow else ():
-            screen.say(line)
-
-
-@takes(common=Common)
-def cost(
-    common: Common,
-    pictures_per_day: Annotated[float, option(text="The load.", min=1)] = 10_000,
-    max_latency_ms: Annotated[float | None, option(text="The slowest picture that is fast enough.", min=0)] = None,
-    peak: Annotated[float, option(text="The busiest second's pictures against the mean second's.", min=1)] = 3.0,
+    images_per_day: Annotated[float, option(text="The load.", min=1)] = 10_000,
+    max_latency_ms: Annotated[float | None, option(text="The slowest image that is fast enough.", min=0)] = None,
+    peak: Annotated[float, option(text="The busiest second's images against the mean second's.", min=1)] = 3.0,
     fill: Annotated[float, option(text="How much of a machine's throughput to use.", min=0.05, max=1)] = 0.7,
     throughput: Annotated[
-        list[str] | None, option(text="TARGET=PICTURES_A_SECOND[,MILLISECONDS] of one machine; may be repeated.")
+        list[str] | None, option(text="TARGET=IMAGES_A_SECOND[,MILLISECONDS] of one machine; may be repeated.")
     ] = None,
     bench: Annotated[
         list[Path] | None, option(text="A bench result, such as `smoke --json` writes; may be repeated.")
@@ -108,7 +43,7 @@ def cost(
         measured = dict(map(parse_throughput, throughput or ()))
         for path in bench or ():
             measured |= read_bench(path)
-        load = Load(pictures_per_day, peak, fill, max_latency_ms)
+        load = Load(images_per_day, peak, fill, max_latency_ms)
         machines = dict(map(machine_choice, instance_type or ()))
         prices = prices_now(screen, common, set(machines.values())) if live else read_prices()
         ways = priced(prices, measured, machines, memory_mb)
@@ -144,14 +79,14 @@ def priced(prices: Prices, measured: dict[str, Measured], machines: dict[str, st
 
 def show_cost(screen: Screen, prices: Prices, ways: list[Way], load: Load) -> None:
     """The table, its date and its answer."""
-    answer = bill.answer(ways, load)
-    screen.answer.update(answer | {"prices": {"as_of": prices.as_of, "region": prices.region, "note": prices.note}})
+    found = answer(ways, load)
+    screen.answer.update(found | {"prices": {"as_of": prices.as_of, "region": prices.region, "note": prices.note}})
     latency = "" if load.max_latency_ms is None else f", {load.max_latency_ms:g} ms at most"
-    screen.table(f"{load.pictures_a_day:,.0f} pictures a day{latency}", bill.COLUMNS, bill.rows(ways, load))
-    for note in bill.notes(ways):
+    screen.table(f"{load.images_a_day:,.0f} images a day{latency}", COLUMNS, rows(ways, load))
+    for note in notes(ways):
         screen.say(note)
     screen.say(f"Prices of {prices.region} as of {prices.as_of}. {prices.note}")
-    if answer["cheapest"]:
-        screen.say(f"Cheapest: {answer['cheapest']}.")
+    if found["cheapest"]:
+        screen.say(f"Cheapest: {found['cheapest']}.")
     else:
         screen.say("No way is known to fit: measure one with `detect-deploy smoke --json`, and give it with --bench.")

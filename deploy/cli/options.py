@@ -11,9 +11,9 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from deploy.artifact import BUNDLED_MODEL, INFERENCE
+from deploy.artifact import BUNDLED_MODEL, HOOKS
 from deploy.errors import Refused
-from deploy.smoke import PICTURE, Question
+from deploy.smoke import IMAGE, Question
 from deploy.targets import ACCELERATORS, TARGETS
 
 
@@ -39,16 +39,16 @@ class Wanted:
     """What `plan`, `up` and `update` build. None keeps what an update finds, or is the target's default."""
 
     target: Annotated[str | None, option(text=f"Where it runs: {', '.join(TARGETS)}. Default: cpu.")] = None
-    image: Annotated[str | None, option(text="URI of our endpoint image in ECR, or any other image.")] = None
+    image: Annotated[str | None, option(text="URI of the container image in ECR.")] = None
     model_dir: Annotated[Path | None, option(text="Folder of the weights. Default: the bundled detector.")] = None
     empty_artifact: Annotated[
         bool, option("--empty-artifact", text="No weights: the container fetches GluonCV's, as in the original.")
     ] = False
-    code_dir: Annotated[Path, option(text="Folder of the hooks.", show_default=False)] = INFERENCE
+    code_dir: Annotated[Path, option(text="Folder of the hooks.", show_default=False)] = HOOKS
     instance_type: Annotated[str | None, option(text="Such as ml.c6i.large. Default: the target's.")] = None
     instances: Annotated[int | None, option(text="Instances at the start. Default: 1.")] = None
     memory_mb: Annotated[int | None, option(text="Serverless memory. Default: 2048.")] = None
-    concurrency: Annotated[int | None, option(text="Serverless requests at once. Default: 5.")] = None
+    concurrency: Annotated[int | None, option(text="Serverless concurrent requests. Default: 5.")] = None
     payload_mb: Annotated[float | None, option(text="Largest request that the gateway will send. Default: 1.")] = None
     accelerator: Annotated[str | None, option(text=f"Elastic Inference: {', '.join(ACCELERATORS)}.")] = None
     legacy_elastic_inference: Annotated[
@@ -79,20 +79,17 @@ class Wanted:
 class Asked:
     """What `smoke`, and the smoke test of `up` and `update`, post and expect."""
 
-    picture: Annotated[Path, option(text="Picture to post.", show_default="a portrait in the public domain")] = PICTURE
-    short: Annotated[int | None, option(text="Side N of the N×N picture. Default: the model's.", min=32, max=1024)] = (
-        None
-    )
+    test_image: Annotated[Path, option(text="Image to post.", show_default="a portrait in the public domain")] = IMAGE
+    short: Annotated[int | None, option(text="Side N of the N×N image. Default: the model's.", min=32, max=1024)] = None
     requests: Annotated[int, option(text="Timed requests after the first.", min=0)] = 5
-    min_score: Annotated[float, option(text="Least score of a box that counts.", min=0.01, max=1)] = 0.5
+    min_score: Annotated[float, option(text="Minimum score of a box that counts.", min=0.01, max=1)] = 0.5
     min_boxes: Annotated[int, option(text="Fail with fewer boxes than this.", min=0)] = 0
     max_latency_ms: Annotated[float | None, option(text="Fail when the median request takes longer.")] = None
 
     def question(self, input_size: int) -> Question:
         """The question, for a model of this input size."""
-        return Question(
-            self.picture, self.short or input_size, self.requests, self.min_score, self.min_boxes, self.max_latency_ms
-        )
+        side = self.short or input_size
+        return Question(self.test_image, side, self.requests, self.min_score, self.min_boxes, self.max_latency_ms)
 
 
 Yes = Annotated[bool, option("--yes", "-y", text="Do not ask. Without a terminal nothing is done without it.")]

@@ -1,19 +1,21 @@
-"""From the options of a command to a plan."""
+"""From the options of a command to an account, a plan and a smoke test."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deploy.artifact import Artifact, pack
 from deploy.aws import Aws, Report, connect
+from deploy.cli.options import Asked, Common, Wanted
+from deploy.cli.screen import Screen
 from deploy.current import Current, read_current
-from deploy.endpoint import existing, ours
+from deploy.endpoint import Endpoint, existing, ours
 from deploy.errors import Refused
-from deploy.options import Common, Wanted
 from deploy.plan import Choices, Plan, make_plan
-from deploy.update import changed
-from deploy.wish import Wish, check, target_named
+from deploy.smoke import smoke
+from deploy.wish import Wish, changed, check, target_named
 
 SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
 
@@ -88,3 +90,18 @@ def input_size(model_dir: Path | None) -> int:
         return int(json.loads(path.read_text(encoding="utf-8")).get("input_size", Wish.input_size))
     except (ValueError, TypeError, AttributeError) as error:
         raise Refused(f"{path} is not the JSON that describes a model.") from error
+
+
+def tester(screen: Screen, aws: Aws, asked: Asked) -> Callable[[Endpoint], None]:
+    """The smoke test of an endpoint in service, for the model that it serves."""
+
+    def test(endpoint: Endpoint) -> None:
+        wish = read_current(aws, endpoint).wish
+        result = smoke(aws, endpoint.name, wish.target, asked.question(wish.input_size))
+        screen.answer["smoke"] = result.as_dict()
+
+    return test
+
+
+def no_test(endpoint: Endpoint) -> None:
+    """Believes AWS."""

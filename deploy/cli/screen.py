@@ -116,3 +116,13 @@ def answering(as_json: bool) -> Iterator[Screen]:
     screen.finish()
     if code:
         raise typer.Exit(code)
+
+
+def flat(found: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested values as rows."""
+    rows: list[tuple[str, Any]] = []
+    for key, value in found.items():
+        rows += (
+            flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(f"{prefix}{key}".replace("_", " "), value)]
+        )
+    return rows

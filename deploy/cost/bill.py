@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from deploy.cost import HOURS_A_MONTH, Load, Way, cheapest, fits, machines, monthly, target_way
+from deploy.cost.prices import Prices
+from deploy.cost.ways import HOURS_A_MONTH, Load, Way, cheapest, fits, machines, monthly, target_way
 from deploy.errors import NotFound
-from deploy.prices import Prices
 from deploy.wish import Wish
 
 COLUMNS = ("", "way", "on", "$/hour", "$/month", "$/million", "ms", "×", "$/month here")
@@ -45,14 +45,14 @@ def answer(ways: Iterable[Way], load: Load) -> dict[str, Any]:
 
 def as_dict(way: Way, load: Load) -> dict[str, Any]:
     """A way at a load."""
-    per_picture = way.per_picture
+    per_image = way.per_image
     return {
         "name": way.name,
         "title": way.title,
         "offered": way.offered,
         "per_hour": way.hourly,
         "per_month": None if way.hourly is None else way.hourly * HOURS_A_MONTH,
-        "per_million_pictures": None if per_picture is None else per_picture * 1e6,
+        "per_million_images": None if per_image is None else per_image * 1e6,
         "latency_ms": way.measured.latency_ms if way.measured else None,
         "machines": machines(way, load) or None,
         "per_month_at_load": monthly(way, load),
@@ -76,7 +76,7 @@ def row(way: dict[str, Any], best: bool) -> tuple[Any, ...]:
         way["title"].replace("ml.", ""),
         money(way["per_hour"], 3),
         money(way["per_month"], 0),
-        money(way["per_million_pictures"]),
+        money(way["per_million_images"]),
         None if way["latency_ms"] is None else f"{way['latency_ms']:.0f}",
         way["machines"],
         money(way["per_month_at_load"]),

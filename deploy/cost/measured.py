@@ -13,9 +13,9 @@ from deploy.wish import target_named
 
 @dataclass(frozen=True)
 class Measured:
-    """What one machine of a way does: pictures a second at full load, and milliseconds a picture."""
+    """What one machine of a way does: images a second at full load, and milliseconds an image."""
 
-    pictures_per_second: float
+    images_per_second: float
     latency_ms: float
 
 
@@ -28,30 +28,30 @@ def read_bench(path: Path) -> dict[str, Measured]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(
             f"{path} is no bench result.",
-            hint="It is JSON: target, pictures_per_second and latency_ms, one object or a list of them.",
+            hint="It is JSON: target, images_per_second and latency_ms, one object or a list of them.",
         ) from error
 
 
 def measured_row(row: Mapping[str, Any]) -> tuple[str, Measured]:
     """One measured target."""
-    return row["target"], checked(row["target"], Measured(float(row["pictures_per_second"]), float(row["latency_ms"])))
+    return row["target"], checked(row["target"], Measured(float(row["images_per_second"]), float(row["latency_ms"])))
 
 
 def parse_throughput(text: str) -> tuple[str, Measured]:
-    """`cpu=14.5` or `cpu=14.5,70`: pictures a second and milliseconds. Raises Refused."""
+    """`cpu=14.5` or `cpu=14.5,70`: images a second and milliseconds. Raises Refused."""
     name, _, numbers = text.partition("=")
     try:
         rate, _, latency = numbers.partition(",")
         return name, checked(name, Measured(float(rate), float(latency) if latency else 1000 / float(rate)))
     except (ValueError, ZeroDivisionError) as error:
         raise Refused(
-            f"--throughput takes TARGET=PICTURES_A_SECOND or TARGET=PICTURES_A_SECOND,MILLISECONDS, not {text!r}."
+            f"--throughput takes TARGET=IMAGES_A_SECOND or TARGET=IMAGES_A_SECOND,MILLISECONDS, not {text!r}."
         ) from error
 
 
 def checked(name: str, measured: Measured) -> Measured:
     """The measurement. Raises Refused for an unknown target or numbers that no machine has."""
     target_named(name)
-    if not (0 < measured.pictures_per_second < math.inf and 0 < measured.latency_ms < math.inf):
+    if not (0 < measured.images_per_second < math.inf and 0 < measured.latency_ms < math.inf):
         raise Refused(f"Throughput and latency of {name} have to be more than 0.")
     return measured

@@ -40,7 +40,7 @@ class Prices:
         if what not in self.table:
             raise NotFound(
                 f"The price table has no {what}.",
-                hint="`--live` asks AWS's price list; deploy/prices.json is the table.",
+                hint="`--live` asks AWS's price list; deploy/cost/prices.json is the table.",
             )
         return self.table[what]
 

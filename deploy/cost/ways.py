@@ -1,12 +1,12 @@
-"""Which way is cheapest at N pictures a day with this latency."""
+"""Which way is cheapest at N images a day with this latency."""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from deploy.cost.measured import Measured
+from deploy.cost.prices import SERVERLESS, Prices
 from deploy.errors import NotFound
-from deploy.measured import Measured
-from deploy.prices import SERVERLESS, Prices
 from deploy.targets import Target
 from deploy.wish import Wish
 
@@ -14,7 +14,7 @@ HOURS_A_MONTH = 730.0
 DAYS_A_MONTH = HOURS_A_MONTH / 24
 SECONDS_A_DAY = 86_400.0
 SERVERLESS_AT_ONCE = 200
-COLD = "costs nothing while idle; the first picture after a pause waits for a cold start"
+COLD = "costs nothing while idle; the first image after a pause waits for a cold start"
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Way:
     note: str = ""
 
     @property
-    def per_picture(self) -> float | None:
-        """Dollars for one picture at full load."""
+    def per_image(self) -> float | None:
+        """Dollars for one image at full load."""
         if self.measured is None:
             return None
         if self.serverless:
             return self.gb_second * self.memory_gb * self.measured.latency_ms / 1000
-        return None if self.hourly is None else self.hourly / 3600 / self.measured.pictures_per_second
+        return None if self.hourly is None else self.hourly / 3600 / self.measured.images_per_second
 
     @property
     def serverless(self) -> bool:
@@ -47,17 +47,17 @@ class Way:
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked: pictures a day, the busiest second against the mean, how full a machine may be, the latency."""
+    """What is asked: images a day, the busiest second against the mean, how full a machine may be, the latency."""
 
-    pictures_a_day: float = 10_000
+    images_a_day: float = 10_000
     peak: float = 3.0
     fill: float = 0.7
     max_latency_ms: float | None = None
 
     @property
     def peak_rate(self) -> float:
-        """Pictures in the busiest second."""
-        return self.pictures_a_day / SECONDS_A_DAY * self.peak
+        """Images in the busiest second."""
+        return self.images_a_day / SECONDS_A_DAY * self.peak
 
 
 def machines(way: Way, load: Load) -> int:
@@ -66,21 +66,21 @@ def machines(way: Way, load: Load) -> int:
         return 0
     if way.serverless:
         return max(1, math.ceil(load.peak_rate * way.measured.latency_ms / 1000))
-    return max(1, math.ceil(load.peak_rate / (way.measured.pictures_per_second * load.fill)))
+    return max(1, math.ceil(load.peak_rate / (way.measured.images_per_second * load.fill)))
 
 
 def monthly(way: Way, load: Load) -> float | None:
     """Dollars a month for a load; None where nothing was measured. Machines stand all month for the busiest second."""
-    if way.per_picture is None:
+    if way.per_image is None:
         return None
     if way.hourly is not None:
         return machines(way, load) * way.hourly * HOURS_A_MONTH
-    return load.pictures_a_day * DAYS_A_MONTH * way.per_picture
+    return load.images_a_day * DAYS_A_MONTH * way.per_image
 
 
 def fits(way: Way, load: Load) -> bool:
     """Whether a way can be had, is fast enough, and can take the load."""
-    if not way.offered or way.measured is None or way.per_picture is None:
+    if not way.offered or way.measured is None or way.per_image is None:
         return False
     if way.serverless and machines(way, load) > SERVERLESS_AT_ONCE:
         return False

@@ -1,27 +1,18 @@
-"""AWS on loopback, an account in it, and the command line: in this process, or as one of its own."""
+"""AWS on loopback, an account in it, and an operator."""
 
-import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.loaders import JSONFileLoader
 from moto.cloudwatch import models as cloudwatch
-from typer.testing import CliRunner
 
-from deploy.cli import app
 from tests.deploy.cloud import Cloud
+from tests.deploy.commands import Deploy, Weights
+from tests.deploy.deployment import IMAGE
 from tests.deploy.moto_side import Percentiles
-
-FAST = ("--poll-seconds", "0.02", "--timeout-minutes", "0.5")
-IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/detect-endpoint:1"
 
 
 @pytest.fixture(scope="session")
@@ -49,47 +40,10 @@ def cloud(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     assert sins == []
 
 
-@dataclass
-class Answer:
-    """What a command ended with."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Its JSON document."""
-        return json.loads(self.out)
-
-
-class Deploy:
-    """detect-deploy, in this process."""
-
-    def __call__(self, *arguments: str | Path) -> Answer:
-        command, *options = map(str, arguments)
-        line = [command, *FAST, *options]
-        result = CliRunner().invoke(app, line, catch_exceptions=False, env={"COLUMNS": "200"})
-        return Answer(result.exit_code, result.stdout, result.stderr)
-
-
 @pytest.fixture
 def deploy(cloud: Cloud) -> Deploy:
     """The command line against the stand-in."""
     return Deploy()
-
-
-def process(*arguments: str | Path) -> subprocess.Popen[str]:
-    """detect-deploy as a process of its own."""
-    command, *options = map(str, arguments)
-    line = [sys.executable, "-m", "deploy", command, *FAST, *options]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
-
-
-def ended(started: subprocess.Popen[str]) -> Answer:
-    """What a process ended with."""
-    out, err = started.communicate(timeout=120)
-    return Answer(started.returncode, out, err)
 
 
 @pytest.fixture
@@ -99,24 +53,8 @@ def hooks(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "inference.py").write_text("import codec\n")
     (folder / "codec.py").write_text("import json\n")
-    (folder / "server.py").write_text("import inference\n")
+    (folder / "README.md").write_text("What runs where.\n")
     return folder
-
-
-class Weights:
-    """Makes model folders."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def __call__(self, name: str = "model", **about: Any) -> Path:
-        """A folder with weights for every engine; `about` goes to model.json, which light containers obey."""
-        folder = self.root / name
-        folder.mkdir()
-        for file in ("model.onnx", "model.params", "model-symbol.json"):
-            (folder / file).write_bytes(f"{name} {file}".encode() * 100)
-        (folder / "model.json").write_text(json.dumps({"input_size": 64, **about}))
-        return folder
 
 
 @pytest.fixture

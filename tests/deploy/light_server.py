@@ -25,7 +25,7 @@ if "crash" in about:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One box for every picture."""
+    """One box for every image."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

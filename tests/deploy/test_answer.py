@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.answer import ROWS, faults
+from deploy.smoke import ROWS, faults
 
 SIDE = 64
 

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -10,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploy.artifact import INFERENCE, hooks, pack, written
+from deploy.artifact import HOOKS, hooks, pack, written
 from deploy.errors import Refused
 from deploy.targets import TARGETS
-from tests.deploy.conftest import Weights
+from tests.deploy.commands import Weights
 
 
 def names(content: bytes) -> list[str]:
@@ -62,10 +64,23 @@ def test_what_is_packed_comes_out_and_order_does_not_matter(files: dict[str, byt
     assert found == files
 
 
-def test_the_hooks_are_what_inference_imports_and_no_server() -> None:
-    found = {path.name for path in hooks(INFERENCE)}
-    assert {"inference.py", "codec.py"} <= found
-    assert not {"server.py", "export.py"} & found
+def test_every_module_of_the_folder_is_packed_as_it_is_and_nothing_else(weights: Weights) -> None:
+    with tarfile.open(fileobj=io.BytesIO(pack(TARGETS["cpu"], weights(), HOOKS).content)) as tar:
+        packed = {name: tar.extractfile(name).read() for name in tar.getnames()}  # type: ignore[union-attr]
+    code = {name.removeprefix("code/"): content for name, content in packed.items() if name.startswith("code/")}
+    assert code == {path.name: path.read_bytes() for path in HOOKS.glob("*.py")}
+
+
+def test_another_process_on_another_day_packs_the_same_bytes(weights: Weights, hooks: Path) -> None:
+    folder = weights()
+    program = (
+        "import sys; from pathlib import Path; from deploy.artifact import pack; from deploy.targets import TARGETS; "
+        "print(pack(TARGETS['cpu'], Path(sys.argv[1]), Path(sys.argv[2])).sha256)"
+    )
+    line = [sys.executable, "-c", program, str(folder), str(hooks)]
+    elsewhere = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
+    answers = [subprocess.run(line, env=elsewhere, capture_output=True, text=True, check=True).stdout.strip()]
+    assert answers == [pack(TARGETS["cpu"], folder, hooks).sha256]
 
 
 def test_a_folder_without_hooks_is_refused(tmp_path: Path) -> None:

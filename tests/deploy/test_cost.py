@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.cost import DAYS_A_MONTH, HOURS_A_MONTH, Load, Way, cheapest, fits, machines, monthly
-from deploy.measured import Measured
-from deploy.plot import loads
-from deploy.prices import read_prices
+from deploy.cost.measured import Measured
+from deploy.cost.plot import loads
+from deploy.cost.prices import read_prices
+from deploy.cost.ways import DAYS_A_MONTH, HOURS_A_MONTH, Load, Way, cheapest, fits, machines, monthly
 from tests.deploy.cloud import Cloud
-from tests.deploy.conftest import Deploy
+from tests.deploy.commands import Deploy
 
 rates = st.floats(0.1, 1000)
-pictures = st.floats(1, 1e9)
+images = st.floats(1, 1e9)
 limits = st.none() | st.floats(1, 1000)
 
 
@@ -27,19 +27,19 @@ def ways(draw: st.DrawFn) -> Way:
     return Way(draw(st.text(max_size=5)), "", hourly, measured, draw(st.booleans()), 2e-5, 0 if hourly else 2)
 
 
-@given(ways(), pictures, st.floats(1, 20), st.floats(0.05, 1))
+@given(ways(), images, st.floats(1, 20), st.floats(0.05, 1))
 def test_the_machines_carry_the_busiest_second_and_one_less_would_not(
     way: Way, a_day: float, peak: float, fill: float
 ) -> None:
     load = Load(a_day, peak, fill)
     if way.measured is None or way.hourly is None:
         return
-    number, one = machines(way, load), way.measured.pictures_per_second * fill
+    number, one = machines(way, load), way.measured.images_per_second * fill
     assert number * one >= load.peak_rate * (1 - 1e-9)
     assert number == 1 or (number - 1) * one < load.peak_rate * (1 + 1e-9)
 
 
-@given(st.lists(ways()), pictures, limits)
+@given(st.lists(ways()), images, limits)
 def test_the_cheapest_fits_and_nothing_that_fits_is_cheaper(
     all_ways: list[Way], a_day: float, limit: float | None
 ) -> None:
@@ -54,17 +54,17 @@ def test_the_cheapest_fits_and_nothing_that_fits_is_cheaper(
         assert limit is None or best.measured.latency_ms <= limit
 
 
-@given(ways(), pictures, st.floats(1, 10))
-def test_more_pictures_never_cost_less(way: Way, a_day: float, more: float) -> None:
+@given(ways(), images, st.floats(1, 10))
+def test_more_images_never_cost_less(way: Way, a_day: float, more: float) -> None:
     if way.measured is not None:
         assert (monthly(way, Load(a_day * more)) or 0) >= (monthly(way, Load(a_day)) or 0) * (1 - 1e-9)
 
 
-def test_a_million_pictures_by_hand() -> None:
+def test_a_million_images_by_hand() -> None:
     instance = Way("i", "", 0.36, Measured(10, 100))
     serverless = Way("s", "", None, Measured(10, 100), gb_second=0.00002, memory_gb=2)
-    assert instance.per_picture == pytest.approx(0.36 / 3600 / 10)
-    assert serverless.per_picture == pytest.approx(0.00002 * 2 * 0.1)
+    assert instance.per_image == pytest.approx(0.36 / 3600 / 10)
+    assert serverless.per_image == pytest.approx(0.00002 * 2 * 0.1)
     load = Load(100_000)
     assert monthly(instance, load) == pytest.approx(0.36 * HOURS_A_MONTH)
     assert monthly(serverless, load) == pytest.approx(100_000 * DAYS_A_MONTH * 0.000004)
@@ -72,10 +72,10 @@ def test_a_million_pictures_by_hand() -> None:
 
 def test_serverless_wins_when_there_is_little_to_do_and_an_instance_when_there_is_much(deploy: Deploy) -> None:
     measured = ("--throughput", "cpu=20,60", "--throughput", "serverless=10,120")
-    assert deploy("cost", "--json", *measured, "--pictures-per-day", "1000").json["cheapest"] == "serverless"
-    much = ("--pictures-per-day", "1000000", "--peak", "1")
+    assert deploy("cost", "--json", *measured, "--images-per-day", "1000").json["cheapest"] == "serverless"
+    much = ("--images-per-day", "1000000", "--peak", "1")
     assert deploy("cost", "--json", *measured, *much).json["cheapest"] == "cpu"
-    fast = deploy("cost", "--json", *measured, "--pictures-per-day", "1000", "--max-latency-ms", "100")
+    fast = deploy("cost", "--json", *measured, "--images-per-day", "1000", "--max-latency-ms", "100")
     assert fast.json["cheapest"] == "cpu"
     assert deploy("cost", "--json", *measured, "--max-latency-ms", "10").json["cheapest"] is None
 
@@ -86,7 +86,7 @@ def test_what_aws_no_longer_offers_is_shown_and_never_the_answer(deploy: Deploy)
     original = {way["name"]: way for way in answer["ways"]}["original EI"]
     assert original["per_hour"] == pytest.approx(0.102 + 0.12)
     assert original["latency_ms"] == 80
-    assert original["per_million_pictures"] == pytest.approx(0.222 / 3600 * 0.08 * 1e6)
+    assert original["per_million_images"] == pytest.approx(0.222 / 3600 * 0.08 * 1e6)
 
 
 def test_a_smoke_test_is_a_bench_result(deploy: Deploy, order: list[str], tmp_path: Path) -> None:
@@ -117,16 +117,16 @@ def test_what_cannot_be_compared_is_refused(deploy: Deploy, options: tuple[str, 
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
-def test_the_plot_is_a_picture(deploy: Deploy, tmp_path: Path, suffix: str) -> None:
+def test_the_plot_is_a_image(deploy: Deploy, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"plot.{suffix}"
     assert deploy("cost", "--throughput", "cpu=20", "--throughput", "serverless=5", "--plot", path).code == 0
     assert path.read_bytes()[:4] in (b"<?xm", b"\x89PNG", b"%PDF")
 
 
-def test_the_plot_goes_from_a_hundred_to_ten_million_pictures() -> None:
+def test_the_plot_goes_from_a_hundred_to_ten_million_images() -> None:
     steps = loads(Load())
-    assert steps[0].pictures_a_day == pytest.approx(100)
-    assert steps[-1].pictures_a_day == pytest.approx(10_000_000)
+    assert steps[0].images_a_day == pytest.approx(100)
+    assert steps[-1].images_a_day == pytest.approx(10_000_000)
 
 
 def product(usage: str, usd: str, **attributes: str) -> dict[str, Any]:

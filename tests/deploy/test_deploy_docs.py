@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from deploy import errors
 from deploy.cli import app
-from deploy.screen import INTERRUPTED
+from deploy.cli.screen import INTERRUPTED
 from deploy.targets import TARGETS
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")

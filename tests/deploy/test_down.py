@@ -5,7 +5,7 @@ import pytest
 
 from tests.deploy import moto_side
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud, Rule
-from tests.deploy.conftest import Deploy, Weights
+from tests.deploy.commands import Deploy, Weights
 from tests.deploy.leftovers import count, leftovers
 
 

@@ -13,7 +13,7 @@ from cfnlint.api import lint  # type: ignore[import-untyped]
 from api.settings import Settings
 from api.web.routes import router
 from deploy.policies import gateway
-from tests.deploy.test_policies import SCOPE
+from tests.deploy.deployment import SCOPE
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "gateway"
 TEMPLATE = (FOLDER / "cloudformation.yaml").read_text(encoding="utf-8")

@@ -5,28 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.deploy.cloud import Cloud, Rule
-from tests.deploy.conftest import Deploy, Weights, ended, process
+from tests.deploy.commands import Deploy, Weights, ended, process
+from tests.deploy.deployment import DOWN_WRITES, UP_WRITES, UPDATE_WRITES
 from tests.deploy.leftovers import count, leftovers
-from tests.deploy.test_up import WRITES
-
-UPDATE_WRITES = [
-    "PutObject",
-    "CreateModel",
-    "CreateEndpointConfig",
-    "AddTags",
-    "UpdateEndpoint",
-    "DeleteEndpointConfig",
-    "DeleteModel",
-    "DeleteObject",
-]
-DOWN_WRITES = [
-    "DeregisterScalableTarget",
-    "DeleteEndpoint",
-    "DeleteEndpointConfig",
-    "DeleteModel",
-    "DeleteObject",
-    "DeleteLogGroup",
-]
 
 
 def killed(cloud: Cloud, operation: str, *arguments: str) -> None:
@@ -43,7 +24,7 @@ def killed(cloud: Cloud, operation: str, *arguments: str) -> None:
         cloud.rules.clear()
 
 
-@pytest.mark.parametrize("operation", ["HeadBucket", *WRITES, "DescribeEndpoint", "InvokeEndpoint"])
+@pytest.mark.parametrize("operation", ["HeadBucket", *UP_WRITES, "DescribeEndpoint", "InvokeEndpoint"])
 class TestUp:
     def test_killed_and_run_again_ends_in_service(
         self, cloud: Cloud, deploy: Deploy, order: list[str], operation: str
@@ -98,7 +79,7 @@ def test_a_killed_down_is_finished_by_the_next(cloud: Cloud, deploy: Deploy, ord
 
 def test_these_are_all_the_steps(cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights) -> None:
     deploy("up", *order)
-    assert list(dict.fromkeys(cloud.operations)) == WRITES
+    assert list(dict.fromkeys(cloud.operations)) == UP_WRITES
     deploy("update", *order, "--model-dir", weights("second"))
     cloud.calls.clear()
     deploy("update", *order, "--model-dir", weights("third"))

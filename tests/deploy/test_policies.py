@@ -6,13 +6,11 @@ from fnmatch import fnmatchcase
 import boto3
 import pytest
 
-from deploy.policies import Document, Scope, deployer, execution, gateway
+from deploy.policies import Document, deployer, execution, gateway
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
-from tests.deploy.conftest import IMAGE, Deploy, Weights
+from tests.deploy.commands import Deploy, Weights
+from tests.deploy.deployment import BUCKET, SCOPE
 
-BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/detect-gateway-{REGION}-detect-gateway"
-SCOPE = Scope("aws", REGION, ACCOUNT, "detect-gateway", BUCKET, ROLE, IMAGE)
 # Where the operation's name is not the permission's.
 PERMISSIONS = {
     "HeadBucket": "ListBucket",

@@ -5,18 +5,16 @@ import pty
 import shlex
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.deploy import moto_side
 from tests.deploy.cloud import ACCOUNT, Cloud, Rule
-from tests.deploy.conftest import FAST, IMAGE, Deploy, ended, process
+from tests.deploy.commands import COMMAND, FAST, Deploy, ended, process
 from tests.deploy.container import REAL, ROOT
+from tests.deploy.deployment import IMAGE
 from tests.deploy.leftovers import leftovers
-
-COMMAND = Path(sys.executable).parent / "detect-deploy"
 
 
 def test_up_and_smoke_and_down_with_the_artifact_that_was_really_packed(cloud: Cloud) -> None:
@@ -47,7 +45,7 @@ def test_a_model_that_the_real_container_cannot_load_is_explained_and_the_old_on
 def at_a_terminal(cloud: Cloud, order: list[str], reply: bytes) -> int:
     """The exit code of `up` at a terminal where somebody answers the question."""
     operator, terminal = pty.openpty()
-    line = [sys.executable, "-m", "deploy", "up", *FAST, *[option for option in order if option != "--yes"]]
+    line = [str(COMMAND), "up", *FAST, *[option for option in order if option != "--yes"]]
     running = subprocess.Popen(line, stdin=terminal, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
     os.write(operator, reply)
     code = running.wait(120)

@@ -9,7 +9,7 @@ import pytest
 from deploy import role
 from tests.deploy import moto_side
 from tests.deploy.cloud import ACCOUNT, CREDENTIALS, REGION, Cloud
-from tests.deploy.conftest import Deploy
+from tests.deploy.commands import Deploy
 
 
 def become(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, service: str) -> str:

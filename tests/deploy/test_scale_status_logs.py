@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
-from tests.deploy.conftest import Deploy, Weights
+from tests.deploy.commands import Deploy, Weights
 from tests.deploy.moto_side import write_log
 
 
@@ -45,7 +45,7 @@ class TestServing:
         cloud.calls.clear()
         answer = deploy("scale", "--max", "4", "--json")
         assert answer.code == 3
-        assert answer.json["cost"]["most"]["per_hour"] == pytest.approx(4 * 0.102)
+        assert answer.json["cost"]["maximum"]["per_hour"] == pytest.approx(4 * 0.102)
         assert cloud.operations == []
 
     @pytest.mark.parametrize(
@@ -81,19 +81,17 @@ class TestServing:
         write_log(ACCOUNT, REGION, "/aws/sagemaker/Endpoints/detect-gateway", [f"line {n}" for n in range(9)])
         assert deploy("logs", "--json", "--lines", "3").json["lines"] == ["line 6", "line 7", "line 8"]
 
-    def test_smoke_posts_the_operators_picture_and_holds_it_to_their_limits(
-        self, deploy: Deploy, tmp_path: Path
-    ) -> None:
-        picture = tmp_path / "picture.png"
-        Image.new("RGBA", (40, 30), "red").save(picture)
-        assert deploy("smoke", "--picture", picture, "--min-boxes", "1").code == 0
+    def test_smoke_posts_the_operators_image_and_holds_it_to_their_limits(self, deploy: Deploy, tmp_path: Path) -> None:
+        image = tmp_path / "image.png"
+        Image.new("RGBA", (40, 30), "red").save(image)
+        assert deploy("smoke", "--test-image", image, "--min-boxes", "1").code == 0
         few = deploy("smoke", "--min-boxes", "2")
         assert (few.code, "1 boxes" in few.err) == (11, True)
         assert deploy("smoke", "--max-latency-ms", "0.0001").code == 11
 
-    def test_smoke_refuses_what_is_no_picture(self, deploy: Deploy, tmp_path: Path) -> None:
+    def test_smoke_refuses_what_is_no_image(self, deploy: Deploy, tmp_path: Path) -> None:
         (tmp_path / "no.jpg").write_text("no")
-        assert deploy("smoke", "--picture", tmp_path / "no.jpg").code == 2
+        assert deploy("smoke", "--test-image", tmp_path / "no.jpg").code == 2
 
     def test_an_answer_that_breaks_the_contract_fails_the_smoke_test(
         self, deploy: Deploy, cloud: Cloud, weights: Weights, order: list[str]

@@ -4,21 +4,9 @@ import pytest
 
 from tests.deploy import moto_side
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud, Rule
-from tests.deploy.conftest import Deploy, Weights
+from tests.deploy.commands import Deploy, Weights
+from tests.deploy.deployment import UP_WRITES
 from tests.deploy.leftovers import count, leftovers
-
-WRITES = [
-    "CreateBucket",
-    "PutPublicAccessBlock",
-    "CreateRole",
-    "PutRolePolicy",
-    "CreateLogGroup",
-    "PutRetentionPolicy",
-    "PutObject",
-    "CreateModel",
-    "CreateEndpointConfig",
-    "CreateEndpoint",
-]
 
 
 def test_up_smoke_status_and_down_leave_nothing_behind(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
@@ -26,7 +14,7 @@ def test_up_smoke_status_and_down_leave_nothing_behind(cloud: Cloud, deploy: Dep
     assert up.code == 0, up
     assert up.json["endpoint"]["status"] == "InService"
     assert up.json["smoke"]["boxes"] == [[1.0, 2.0, 32.0, 32.0]]
-    assert cloud.operations == WRITES
+    assert cloud.operations == UP_WRITES
     assert deploy("smoke").code == 0
     down = deploy("down", "--json", "--yes", "--delete-role", "--delete-bucket")
     assert down.code == 0, down
@@ -79,11 +67,11 @@ def test_eventual_consistency_is_waited_for(cloud: Cloud, deploy: Deploy, order:
     assert cloud.operations.count("CreateEndpoint") == 3
 
 
-@pytest.mark.parametrize("operation", [*WRITES, "DescribeEndpoint", "InvokeEndpoint"])
+@pytest.mark.parametrize("operation", [*UP_WRITES, "DescribeEndpoint", "InvokeEndpoint"])
 def test_access_denied_at_any_step_names_it_and_what_exists(
     cloud: Cloud, deploy: Deploy, order: list[str], operation: str
 ) -> None:
-    code = "AccessDenied" if operation in (*WRITES[:4], "PutObject") else "AccessDeniedException"
+    code = "AccessDenied" if operation in (*UP_WRITES[:4], "PutObject") else "AccessDeniedException"
     rule = Rule(operation, code, f"not authorized to perform: {operation}", status=403)
     cloud.rules.append(rule)
     answer = deploy("up", "--json", *order)

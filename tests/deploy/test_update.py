@@ -7,7 +7,7 @@ import pytest
 
 from tests.deploy import moto_side
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud, Rule
-from tests.deploy.conftest import Deploy, Weights
+from tests.deploy.commands import Deploy, Weights
 from tests.deploy.leftovers import count, leftovers
 
 SMOKE = ("--yes", "--requests", "1")
@@ -97,7 +97,7 @@ def test_a_smoke_test_that_fails_keeps_the_old_configuration(
     assert deploy("status", "--json").json["configuration"] == serving
 
 
-def test_pictures_are_answered_all_through_an_update(
+def test_images_are_answered_all_through_an_update(
     deploy: Deploy, cloud: Cloud, serving: str, weights: Weights, code: tuple[str, str]
 ) -> None:
     runtime = boto3.Session(region_name=REGION).client("sagemaker-runtime")

@@ -7,7 +7,7 @@ from botocore.session import get_session
 
 from deploy.targets import ACCELERATORS, TARGETS
 from tests.deploy.cloud import Cloud
-from tests.deploy.conftest import Deploy, Weights
+from tests.deploy.commands import Deploy, Weights
 
 LEGACY = "--legacy-elastic-inference"
 

@@ -16,7 +16,7 @@ import httpx2
 
 from tests.conftest import ROOT
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
-from tests.deploy.conftest import FAST
+from tests.deploy.commands import FAST
 from tests.docs.blocks import Block
 from tests.docs.elsewhere import elsewhere
 
