@@ -2,6 +2,7 @@
 
 import re
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +13,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import errors
+from deploy.targets import dns_suffix
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_pricing import PricingClient
@@ -61,6 +64,11 @@ class Aws:
         return self.caller.split(":")[1]
 
     @property
+    def suffix(self) -> str:
+        """What the partition's host names end with."""
+        return dns_suffix(self.region)
+
+    @property
     def credential_source(self) -> str:
         """How boto3 found the caller: `iam-role` on an instance, `container-role` in a container."""
         credentials = self.session.get_credentials()
@@ -95,6 +103,11 @@ class Aws:
     def cloudwatch(self) -> "CloudWatchClient":
         """What SageMaker measures."""
         return self.session.client("cloudwatch", config=CONTROL)
+
+    @cached_property
+    def ecr(self) -> "ECRClient":
+        """Container images."""
+        return self.session.client("ecr", config=CONTROL)
 
     @cached_property
     def scaling(self) -> "ApplicationAutoScalingClient":
@@ -132,6 +145,15 @@ def pages(client: Any, operation: str, key: str, **kwargs: Any) -> Iterator[Any]
         yield from page.get(key, [])
 
 
+def fetch(url: str) -> bytes:
+    """What AWS has put behind a signed address. Raises Unreachable."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return bytes(answer.read())
+    except (OSError, ValueError) as exc:
+        raise errors.Unreachable(f"AWS could not be asked: {one_line(exc)}", hint="Look at the network.") from exc
+
+
 def until_visible(aws: Aws, action: Callable[[], T], what: str) -> T:
     """What the action answers, repeated for `settle` seconds while AWS does not see what was made a moment ago.
 
@@ -151,15 +173,20 @@ def until_visible(aws: Aws, action: Callable[[], T], what: str) -> T:
 # (error code, AWS's sentence) → our class; the first row that fits. SageMaker's code is mostly ValidationException.
 MEANINGS: tuple[tuple[str, str, type[errors.DeployError]], ...] = (
     (r"AccessDenied.*|UnauthorizedOperation|403|NotAuthorized.*", r"", errors.PermissionDenied),
+    (r"ValidationException", r"not authorized to perform", errors.PermissionDenied),
     (r"ValidationException", r"[Cc]ould not assume role|[Cc]ould not access model data", errors.NotYetVisible),
     (r"ValidationException", r"[Cc]annot create already existing", errors.AlreadyExists),
-    (r"EntityAlreadyExists|BucketAlreadyOwnedByYou|ResourceAlreadyExistsException", r"", errors.AlreadyExists),
+    (
+        r"EntityAlreadyExists|BucketAlreadyOwnedByYou|(Resource|Repository)AlreadyExistsException",
+        r"",
+        errors.AlreadyExists,
+    ),
     (r"ModelNotReadyException", r"", errors.NotYetVisible),
     (r"BucketAlreadyExists", r"", errors.NotOurs),
     (r"ValidationException", r"in-progress", errors.InProgress),
     (r"OperationAborted|OperationAbortedException|ConcurrentUpdateException", r"", errors.InProgress),
     (r"ValidationException", r"[Cc]ould not find|does not exist", errors.NotFound),
-    (r"NoSuch.*|404|ResourceNotFound.*|ObjectNotFoundException|NotFound", r"", errors.NotFound),
+    (r"NoSuch.*|404|ResourceNotFound.*|(Object|Image|Repository)NotFoundException|NotFound", r"", errors.NotFound),
     (r"ResourceLimitExceeded|LimitExceeded.*|ServiceQuotaExceeded.*", r"", errors.QuotaExceeded),
     (r"ExpiredToken.*|InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch", r"", errors.Unreachable),
 )

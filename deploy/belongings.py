@@ -1,14 +1,15 @@
 """Everything that an endpoint has, in the order in which it can be removed."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from deploy import names
 from deploy.aws import Aws, call, pages, read_tags
-from deploy.bucket import artifacts, delete_artifact
-from deploy.configuration import artifact_of, kept_back, model_of
-from deploy.endpoint import Endpoint, delete_endpoint, describe, ours
+from deploy.bucket import artifacts, delete_artifact, key_of
+from deploy.configuration import source
+from deploy.endpoint import Endpoint, configurations, delete_endpoint, describe, ours
 from deploy.errors import NotFound
 from deploy.logs import delete_log_group, find_log_group
 from deploy.scaling import stop_tracking, tracked
@@ -68,11 +69,17 @@ KINDS = {
 
 
 def tagged(aws: Aws, kind: str, endpoint: str | None = None) -> Iterator[Tagged]:
-    """Everything of a kind that is ours, newest first: of one endpoint, or of all."""
+    """Everything of a kind that is ours, newest first: of one endpoint, or of all.
+
+    NameContains finds other endpoints' too, whose tags the caller may not be allowed to read.
+    """
     operation, key, prefix = KINDS[kind]
+    ours = re.compile(rf"{re.escape(endpoint)}(-[0-9a-f]{{12}})?" if endpoint else r".+")
     only = {} if endpoint is None else {"NameContains": endpoint}
     for item in pages(aws.sagemaker, operation, key, SortBy="CreationTime", SortOrder="Descending", **only):
         name, arn = item[f"{prefix}Name"], item[f"{prefix}Arn"]
+        if not ours.fullmatch(name):
+            continue
         found = read_tags(aws, arn)
         if names.TAG in found and endpoint in (None, found[names.TAG]):
             yield Tagged(name, arn, found[names.TAG], found)
@@ -80,12 +87,12 @@ def tagged(aws: Aws, kind: str, endpoint: str | None = None) -> Iterator[Tagged]
 
 def in_use(aws: Aws, endpoint: Endpoint) -> set[str]:
     """The names of what a live endpoint needs: its configuration, the one kept back, their models and artifacts."""
-    kept: set[str] = set()
-    for config in filter(None, (endpoint.config, kept_back(aws, endpoint.config))):
-        model = model_of(aws, config)
-        artifact = artifact_of(aws, model) if model else None
-        kept |= {config, model or "", (artifact or "s3:////").split("/", 3)[3]}
-    return kept
+    needed: set[str] = set()
+    for config in configurations(aws, endpoint):
+        needed.add(config)
+        if runs := source(aws, config):
+            needed |= {runs.model, key_of(runs.artifact_url)}
+    return needed
 
 
 def unused(aws: Aws, name: str, things: list[Thing]) -> list[Thing]:

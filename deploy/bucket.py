@@ -129,6 +129,11 @@ def delete_artifact(aws: Aws, bucket: str, key: str) -> None:
     call(aws.s3.delete_object, Bucket=bucket, Key=key, ExpectedBucketOwner=aws.account)
 
 
+def key_of(url: str) -> str:
+    """The key of an s3:// address."""
+    return url.split("/", 3)[3]
+
+
 def delete_bucket(aws: Aws, bucket: str) -> bool:
     """Removes the bucket if it is empty; False where it holds something of others', or is not there."""
     if next(artifacts(aws, bucket, ""), None) is not None:

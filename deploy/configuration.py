@@ -3,6 +3,7 @@
 What goes into a request is `Any`: botocore's own model of SageMaker checks its shape at the call.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from deploy import names
@@ -71,22 +72,24 @@ def explained(wish: Wish, error: AwsRefused) -> AwsRefused:
     return ElasticInferenceGone(f"{ELASTIC_INFERENCE_ENDED} ({error})") if refused else error
 
 
-def model_of(aws: Aws, config: str) -> str | None:
-    """The model that a configuration runs, or None where the configuration is gone."""
+@dataclass(frozen=True)
+class Source:
+    """What a configuration runs: its model, the container's image, the artifact's s3:// address."""
+
+    model: str
+    image: str
+    artifact_url: str
+
+
+def source(aws: Aws, config: str) -> Source | None:
+    """What a configuration runs, or None where it or its model is gone."""
     try:
         found = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config)
+        model = found["ProductionVariants"][0]["ModelName"]
+        made_of = call(aws.sagemaker.describe_model, ModelName=model)["PrimaryContainer"]
     except NotFound:
         return None
-    return found["ProductionVariants"][0].get("ModelName")
-
-
-def artifact_of(aws: Aws, model: str) -> str | None:
-    """The s3:// address of a model's artifact, or None where the model is gone."""
-    try:
-        found = call(aws.sagemaker.describe_model, ModelName=model)
-    except NotFound:
-        return None
-    return found.get("PrimaryContainer", {}).get("ModelDataUrl")
+    return Source(model, made_of["Image"], made_of["ModelDataUrl"])
 
 
 def kept_back(aws: Aws, config: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 from deploy import names
 from deploy.aws import Aws, call, read_tags
 from deploy.endpoint import Endpoint
-from deploy.wish import Wish, target_named
+from deploy.wish import Wish, default_image, target_named
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def wish_of(
     return Wish(
         endpoint=name,
         target=target,
-        image=None if image == target.image_uri(aws.region) else image,
+        image=None if image == default_image(target, aws.region) else image,
         instance_type=variant.get("InstanceType"),
         instances=variant.get("InitialInstanceCount", 1),
         accelerator=variant.get("AcceleratorType"),

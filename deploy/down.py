@@ -84,6 +84,6 @@ def known_names(aws: Aws, bucket: str) -> set[str]:
 
 def tagged_logs(aws: Aws) -> Iterator[str]:
     """The endpoint names of the log groups that we made."""
-    for group in log_groups(aws, names.log_group("")):
+    for group in log_groups(aws):
         if names.TAG in group.tags:
             yield group.tags[names.TAG]

@@ -7,6 +7,7 @@ from typing import Any
 
 from deploy import logs, names
 from deploy.aws import Aws, call, read_tags, until_visible
+from deploy.configuration import kept_back
 from deploy.diagnose import likely_cause
 from deploy.errors import (
     AlreadyExists,
@@ -90,6 +91,11 @@ def settled(aws: Aws, name: str) -> Endpoint | None:
         aws.report(f"endpoint {name}: {endpoint.status}")
         time.sleep(aws.poll)
     return endpoint
+
+
+def configurations(aws: Aws, endpoint: Endpoint) -> list[str]:
+    """The configuration that an endpoint runs, and the one kept back."""
+    return [config for config in (endpoint.config, kept_back(aws, endpoint.config)) if config]
 
 
 def in_service(aws: Aws, name: str, config: str) -> Endpoint:

@@ -27,9 +27,11 @@ class LogGroup:
         return set(self.tags.get(names.BUCKETS_TAG, "").split())
 
 
-def log_groups(aws: Aws, prefix: str) -> Iterator[LogGroup]:
-    """The log groups whose names begin so."""
-    for group in pages(aws.logs, "describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
+def log_groups(aws: Aws, endpoint: str = "") -> Iterator[LogGroup]:
+    """The log group of an endpoint, or of all endpoints."""
+    for group in pages(aws.logs, "describe_log_groups", "logGroups", logGroupNamePrefix=names.log_group(endpoint)):
+        if endpoint and group["logGroupName"] != names.log_group(endpoint):
+            continue  # another endpoint's, whose name begins with this one's
         arn = group["arn"].removesuffix(":*")
         tags = call(aws.logs.list_tags_for_resource, resourceArn=arn)["tags"]
         yield LogGroup(group["logGroupName"], int(group.get("retentionInDays", 0)), tags)
@@ -37,8 +39,7 @@ def log_groups(aws: Aws, prefix: str) -> Iterator[LogGroup]:
 
 def find_log_group(aws: Aws, endpoint: str) -> LogGroup | None:
     """An endpoint's log group, or None."""
-    name = names.log_group(endpoint)
-    return next((group for group in log_groups(aws, name) if group.name == name), None)
+    return next(log_groups(aws, endpoint), None)
 
 
 def is_right(group: LogGroup | None, endpoint: str, bucket: str) -> bool:

@@ -10,6 +10,7 @@ SIZE_TAG = "detect-gateway:input-size"
 BUCKETS_TAG = "detect-gateway:buckets"
 PREVIOUS_TAG = "detect-gateway:previous"
 PREFIX = "detect-gateway"
+BOUNDARY = "detect-gateway-boundary"
 VARIANT = "main"
 
 
@@ -48,6 +49,11 @@ def log_group(endpoint: str) -> str:
 def scaling_id(endpoint: str) -> str:
     """The variant as Application Auto Scaling names it."""
     return f"endpoint/{endpoint}/variant/{VARIANT}"
+
+
+def alarm(endpoint: str, about: str) -> str:
+    """An alarm that rolls an update back."""
+    return f"{PREFIX}/{endpoint}/{about}"
 
 
 def tags(endpoint: str, **more: str) -> list[Any]:

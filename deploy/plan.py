@@ -1,17 +1,18 @@
 """What would be created or changed, and making it. Planning reads everything and touches nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deploy import logs, names
 from deploy.artifact import Artifact
 from deploy.aws import Aws, call, until_visible
-from deploy.bucket import Bucket, ensure_bucket, find_bucket, has_artifact, upload
-from deploy.configuration import container, create_config, create_model, variant
-from deploy.endpoint import Endpoint, ours
+from deploy.bucket import Bucket, ensure_bucket, find_bucket, has_artifact, key_of, upload
+from deploy.configuration import container, create_config, create_model, source, variant
+from deploy.endpoint import Endpoint, configurations, ours
 from deploy.errors import NotFound, PermissionDenied
-from deploy.policies import Scope, execution
-from deploy.role import Role, ensure_role, find_role, needs_administrator, own_role_arn
+from deploy.image import check_image
+from deploy.policies import Scope
+from deploy.role import Role, ensure_role, find_role, is_right, needs_administrator, own_role_arn
 from deploy.wish import Wish, check
 
 
@@ -49,10 +50,9 @@ class Plan:
         log_right = logs.is_right(self.log, self.wish.endpoint, self.bucket.name)
         log_note = "" if self.log and self.log.retention else f"kept {logs.RETENTION_DAYS} days"
         artifact_note = f"{self.artifact.size / 1e6:.1f} MB" if self.artifact else "as it is"
-        right_role = not self.role.ours or self.role.policy == execution(self.scope)
         return [
             Step(made(self.bucket.exists, self.bucket.blocked), "bucket", self.bucket.name, "public access blocked"),
-            Step(made(self.role.exists, right_role), "role", self.role.name, self.role.origin),
+            Step(made(self.role.exists, is_right(self.role, self.scope)), "role", self.role.name, self.role.origin),
             Step(made(bool(self.log), log_right), "log group", names.log_group(self.wish.endpoint), log_note),
             Step(made(self.uploaded), "artifact", self.artifact_url, artifact_note),
             Step(made(self.model_exists), "model", self.model, self.scope.image),
@@ -89,9 +89,11 @@ def make_plan(aws: Aws, wish: Wish, choices: Choices) -> Plan:
     """The plan for a wish. Raises Refused, NotOurs, NotFound or AwsRefused; changes nothing."""
     check(wish)
     image = wish.image_uri(aws.region)
+    check_image(aws, wish, image)
     endpoint = ours(aws, wish.endpoint)
     bucket = find_bucket(aws, choices.bucket)
-    role, scope = planned_role(aws, wish, choices.role, bucket, image)
+    scope = planned_scope(aws, wish, endpoint, bucket, image)
+    role, scope = planned_role(aws, wish, choices.role, scope)
     url = choices.artifact_url
     if choices.artifact is not None:
         url = f"s3://{bucket.name}/{names.artifact_key(wish.endpoint, choices.artifact.sha256)}"
@@ -115,25 +117,40 @@ def make_plan(aws: Aws, wish: Wish, choices: Choices) -> Plan:
     )
 
 
-def planned_role(aws: Aws, wish: Wish, wanted: str | None, bucket: Bucket, image: str) -> tuple[Role, Scope]:
-    """The role, and what its documents are about. Raises PermissionDenied with the documents for an administrator."""
-    own = own_role_arn(aws, wish.endpoint)
-    scope = Scope(aws.partition, aws.region, aws.account, wish.endpoint, bucket.name, own, image)
+def planned_role(aws: Aws, wish: Wish, wanted: str | None, scope: Scope) -> tuple[Role, Scope]:
+    """The role, and what the documents are about. Raises PermissionDenied with the documents for an administrator."""
     try:
         role = find_role(aws, wish.endpoint, wanted)
     except PermissionDenied as error:
-        raise needs_administrator(error, own.rsplit("/", 1)[1], scope) from error
-    return role, Scope(aws.partition, aws.region, aws.account, wish.endpoint, bucket.name, role.arn, image)
+        raise needs_administrator(error, scope.role_arn.rsplit("/", 1)[1], scope) from error
+    return role, replace(scope, role_arn=role.arn, own_role=role.ours)
+
+
+def planned_scope(aws: Aws, wish: Wish, endpoint: Endpoint | None, bucket: Bucket, image: str) -> Scope:
+    """What the documents are about: the new image and bucket, and those of what serves and is kept back.
+
+    Without these the way back, and new instances of what serves, would lose their rights.
+    """
+    before = [source(aws, config) for config in (configurations(aws, endpoint) if endpoint else ())]
+    return Scope(
+        partition=aws.partition,
+        region=aws.region,
+        account=aws.account,
+        endpoint=wish.endpoint,
+        role_arn=own_role_arn(aws, wish.endpoint),
+        buckets=unique(bucket.name, *(runs.artifact_url.split("/")[2] for runs in before if runs)),
+        images=unique(image, *(runs.image for runs in before if runs)),
+    )
+
+
+def unique(*values: str) -> tuple[str, ...]:
+    """The values in their order, each once."""
+    return tuple(dict.fromkeys(values))
 
 
 def is_uploaded(aws: Aws, bucket: Bucket, url: str, artifact: Artifact | None) -> bool:
     """Whether the artifact needs no upload."""
     return artifact is None or (bucket.exists and has_artifact(aws, bucket.name, key_of(url), artifact.size))
-
-
-def key_of(url: str) -> str:
-    """The key of an s3:// address."""
-    return url.split("/", 3)[3]
 
 
 def exists(method: Any, **kwargs: str) -> bool:

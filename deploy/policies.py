@@ -1,70 +1,134 @@
-"""The IAM documents of the three roles: who deploys, what the endpoint runs as, who may invoke it.
+"""The IAM documents: who deploys, what the endpoint runs as, who may invoke it, who may remove what others left.
 
-Each names the actions that the code really calls, on the resources that it really touches; a test compares them.
+Each names the actions that the code really calls, on the resources that it really touches, under the conditions that
+keep it there; the tests evaluate every call against them.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from deploy import names
 
 Document = dict[str, Any]
+Condition = dict[str, dict[str, Any]]
+
+SAGEMAKER = "sagemaker.amazonaws.com"
+SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
+METRICS = "/aws/sagemaker/Endpoints"  # where the container's CPU and memory are counted, beside AWS/SageMaker
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What the documents are about. `image` is the container's, so that its repository may be read."""
+    """What the documents are about.
+
+    `images` are the containers' and `buckets` the artifacts': the new one first, then those of the configurations that
+    serve or are kept back. `own_role` means that we make the role. `keys` are the buckets' KMS keys.
+    """
 
     partition: str
     region: str
     account: str
     endpoint: str
-    bucket: str
     role_arn: str
-    image: str = ""
+    buckets: tuple[str, ...]
+    images: tuple[str, ...] = ()
+    own_role: bool = True
+    keys: tuple[str, ...] = ()
+    vpc: bool = False
+    capture: str = ""
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of the new artifact."""
+        return self.buckets[0]
+
+    @property
+    def image(self) -> str:
+        """The new container's image."""
+        return self.images[0]
+
+    @property
+    def boundary_arn(self) -> str:
+        """The ARN of the permissions boundary of every role that we make."""
+        return self.arn("iam", f"policy/{names.BOUNDARY}", region=False)
+
+    @property
+    def log_group(self) -> str:
+        """The ARN of the endpoint's log group."""
+        return self.arn("logs", f"log-group:{names.log_group(self.endpoint)}")
+
+    @property
+    def repositories(self) -> list[str]:
+        """The ARNs of the images' repositories; none for images that are not in ECR."""
+        return sorted({arn for image in self.images if (arn := repository_arn(self.partition, image))})
 
     def arn(self, service: str, resource: str, *, region: bool = True, account: bool = True) -> str:
         """The ARN of a resource in this account and region."""
         where = f"{self.region if region else ''}:{self.account if account else ''}"
         return f"arn:{self.partition}:{service}:{where}:{resource}"
 
-    @property
-    def objects(self) -> str:
-        """The endpoint's artifacts."""
-        return self.arn("s3", f"{self.bucket}/{names.artifact_folder(self.endpoint)}*", region=False, account=False)
+    def bucket_arns(self, path: str = "") -> list[str]:
+        """The ARNs of the buckets, or of what lies under a path in them."""
+        return [self.arn("s3", bucket + path, region=False, account=False) for bucket in sorted(set(self.buckets))]
 
-    @property
-    def log_group(self) -> str:
-        """The endpoint's log group."""
-        return self.arn("logs", f"log-group:{names.log_group(self.endpoint)}")
+    def objects(self) -> list[str]:
+        """The ARNs of the endpoint's artifacts."""
+        return self.bucket_arns(f"/{names.artifact_folder(self.endpoint)}*")
+
+    def sagemaker(self, *kinds: str) -> list[str]:
+        """The endpoint's ARN, and those of its models and configurations: its name and twelve characters, no more.
+
+        A star would match the models of an endpoint whose name begins with this one's.
+        """
+        endpoint = self.endpoint.lower()  # as SageMaker writes it, and IAM compares letter by letter
+        suffix = {"endpoint": ""}
+        return [self.arn("sagemaker", f"{kind}/{endpoint}{suffix.get(kind, '-' + 12 * '?')}") for kind in kinds]
+
+
+def repository_arn(partition: str, image: str) -> str:
+    """The ARN of an image's repository; empty where the image is not in ECR."""
+    host, _, path = image.partition("/")
+    parts = host.split(".")
+    if len(parts) < 6 or parts[1:3] != ["dkr", "ecr"]:
+        return ""
+    repository = path.split("@")[0].split(":")[0]
+    return f"arn:{partition}:ecr:{parts[3]}:{parts[0]}:repository/{repository}"
+
+
+ALL = ("endpoint", "endpoint-config", "model")
 
 
 def deployer(scope: Scope) -> Document:
     """What `detect-deploy` itself calls, for one endpoint."""
-    endpoint = scope.endpoint.lower()
-    sagemaker = [scope.arn("sagemaker", f"{kind}/{endpoint}") for kind in ("endpoint",)]
-    sagemaker += [scope.arn("sagemaker", f"{kind}/{endpoint}-*") for kind in ("model", "endpoint-config")]
-    bucket = scope.arn("s3", scope.bucket, region=False, account=False)
+    ours = {"StringEquals": {f"aws:ResourceTag/{names.TAG}": scope.endpoint}}
+    passed = {"StringEquals": {"iam:PassedToService": SAGEMAKER}}
+    scales = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
+    linked = {"StringEquals": {"iam:AWSServiceName": SCALING_SERVICE}}
+    service_role = f"role/aws-service-role/{SCALING_SERVICE}/*"
+    alarms = [f"alarm:TargetTracking-{names.scaling_id(scope.endpoint)}-*", f"alarm:{names.alarm(scope.endpoint, '*')}"]
     return document(
-        allow("Endpoint", DEPLOYER_SAGEMAKER, *sagemaker),
-        allow("Lists", DEPLOYER_LISTS, "*"),
-        allow("Bucket", DEPLOYER_BUCKET, bucket),
-        allow("Artifacts", ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), scope.objects),
-        allow("Role", DEPLOYER_ROLE, scope.role_arn),
-        allow("PassRole", ("iam:PassRole",), scope.role_arn, {"iam:PassedToService": "sagemaker.amazonaws.com"}),
-        allow("ScalingRole", ("iam:CreateServiceLinkedRole",), "*", {"iam:AWSServiceName": SCALING_SERVICE}),
-        allow("Log", DEPLOYER_LOG, scope.log_group, f"{scope.log_group}:*"),
+        allow("Make", DEPLOYER_MAKES, scope.sagemaker(*ALL)),
+        allow("Remove", DEPLOYER_REMOVES, scope.sagemaker(*ALL), ours),
+        allow("Look", DEPLOYER_LOOKS, ["*"]),
+        allow("Scale", DEPLOYER_SCALES, ["*"], scales),
+        allow("Alarms", DEPLOYER_ALARMS, [scope.arn("cloudwatch", alarm) for alarm in alarms]),
+        allow("Bucket", DEPLOYER_BUCKET, scope.bucket_arns()),
+        allow("Artifacts", DEPLOYER_ARTIFACTS, scope.objects()),
+        *encryption(scope, "kms:Decrypt", "kms:GenerateDataKey"),
+        *roles(scope),
+        allow("PassRole", ("iam:PassRole",), [scope.role_arn], passed),
+        allow("ScalingRole", ("iam:CreateServiceLinkedRole",), [scope.arn("iam", service_role, region=False)], linked),
+        allow("Log", DEPLOYER_LOG, [scope.log_group, f"{scope.log_group}:*"]),
+        *([allow("Image", DEPLOYER_IMAGE, scope.repositories)] if scope.repositories else []),
     )
 
 
-DEPLOYER_SAGEMAKER = (
+DEPLOYER_MAKES = (
     "sagemaker:AddTags",
     "sagemaker:CreateEndpoint",
     "sagemaker:CreateEndpointConfig",
     "sagemaker:CreateModel",
-    "sagemaker:DeleteEndpoint",
-    "sagemaker:DeleteEndpointConfig",
-    "sagemaker:DeleteModel",
     "sagemaker:DescribeEndpoint",
     "sagemaker:DescribeEndpointConfig",
     "sagemaker:DescribeModel",
@@ -73,91 +137,163 @@ DEPLOYER_SAGEMAKER = (
     "sagemaker:UpdateEndpoint",
     "sagemaker:UpdateEndpointWeightsAndCapacities",
 )
+DEPLOYER_REMOVES = ("sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel")
 # None of these can be limited to a resource.
-DEPLOYER_LISTS = (
+DEPLOYER_LOOKS = (
+    "application-autoscaling:DescribeScalableTargets",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "ecr:GetAuthorizationToken",
+    "logs:DescribeLogGroups",
+    "pricing:GetProducts",
     "sagemaker:ListEndpointConfigs",
     "sagemaker:ListEndpoints",
     "sagemaker:ListModels",
+)
+DEPLOYER_SCALES = (
     "application-autoscaling:DeregisterScalableTarget",
-    "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:PutScalingPolicy",
     "application-autoscaling:RegisterScalableTarget",
-    "cloudwatch:GetMetricData",
-    "logs:DescribeLogGroups",
-    "logs:ListTagsForResource",
-    "pricing:GetProducts",
 )
+DEPLOYER_ALARMS = ("cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource")
 DEPLOYER_BUCKET = (
     "s3:CreateBucket",
     "s3:DeleteBucket",
     "s3:GetBucketPublicAccessBlock",
+    "s3:GetEncryptionConfiguration",
     "s3:ListBucket",
+    "s3:ListBucketVersions",
     "s3:PutBucketPublicAccessBlock",
 )
-DEPLOYER_ROLE = (
-    "iam:CreateRole",
-    "iam:DeleteRole",
-    "iam:DeleteRolePolicy",
-    "iam:GetRole",
-    "iam:GetRolePolicy",
-    "iam:ListRolePolicies",
-    "iam:PutRolePolicy",
-    "iam:TagRole",
-)
+DEPLOYER_ARTIFACTS = ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject")
+DEPLOYER_ROLE = ("iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:TagRole")
+DEPLOYER_BOUNDED = ("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")
 DEPLOYER_LOG = (
     "logs:CreateLogGroup",
     "logs:DeleteLogGroup",
     "logs:FilterLogEvents",
+    "logs:ListTagsForResource",
     "logs:PutRetentionPolicy",
     "logs:TagResource",
 )
-SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
+# Looks an image up, and pushes one with `detect-deploy image`.
+DEPLOYER_IMAGE = (
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:CreateRepository",
+    "ecr:DescribeImages",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+)
 
 
-def trust() -> Document:
-    """Who may run as the execution role: SageMaker alone."""
-    statement = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    return document(statement)
+def roles(scope: Scope) -> list[Document]:
+    """What the deployer may do with the execution role: nothing but pass and read somebody else's.
+
+    Without the boundary, whoever may make a role, write its policy and pass it may become administrator.
+    """
+    if not scope.own_role:
+        return [allow("Role", ("iam:GetRole",), [scope.role_arn])]
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": scope.boundary_arn}}
+    return [
+        allow("Role", DEPLOYER_ROLE, [scope.role_arn]),
+        allow("BoundedRole", DEPLOYER_BOUNDED, [scope.role_arn], bounded),
+        allow("Boundary", ("iam:GetPolicy",), [scope.boundary_arn]),
+    ]
+
+
+def encryption(scope: Scope, *actions: str) -> list[Document]:
+    """The right to use the buckets' own KMS keys, through S3 alone."""
+    via = {"StringLike": {"kms:ViaService": f"s3.{scope.region}.amazonaws.com*"}}
+    return [allow("Encryption", actions, list(scope.keys), via)] if scope.keys else []
+
+
+def orphans(scope: Scope) -> Document:
+    """What `down --all-orphans` calls besides: it removes what earlier runs of any endpoint left, and no more."""
+    ours = {"Null": {f"aws:ResourceTag/{names.TAG}": "false"}}
+    kinds = [scope.arn("sagemaker", f"{kind}/*") for kind in ALL]
+    group = scope.arn("logs", f"log-group:{names.log_group('*')}")
+    scales = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
+    return document(
+        allow("Look", ("sagemaker:DescribeEndpoint", "sagemaker:ListTags", *DEPLOYER_READS), kinds),
+        allow("Remove", DEPLOYER_REMOVES, kinds, ours),
+        allow("Scale", ("application-autoscaling:DeregisterScalableTarget",), ["*"], scales),
+        allow("Alarms", ("cloudwatch:DeleteAlarms",), [scope.arn("cloudwatch", f"alarm:{names.alarm('*', '*')}")]),
+        allow("Artifacts", ("s3:DeleteObject", "s3:DeleteObjectVersion"), scope.bucket_arns(f"/{names.PREFIX}/*")),
+        allow("Log", ("logs:DeleteLogGroup", "logs:ListTagsForResource"), [group, f"{group}:*"]),
+    )
+
+
+DEPLOYER_READS = ("sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel")
+
+
+def trust(scope: Scope) -> Document:
+    """Who may run as the execution role: SageMaker alone, and for this account alone."""
+    statement = {"Effect": "Allow", "Principal": {"Service": SAGEMAKER}, "Action": "sts:AssumeRole"}
+    return document({**statement, "Condition": {"StringEquals": {"aws:SourceAccount": scope.account}}})
+
+
+LOGS = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+NETWORK = (
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+)
 
 
 def execution(scope: Scope) -> Document:
-    """What the endpoint needs: its artifact, its image, its log, its metrics."""
-    statements = [
-        allow("Artifacts", ("s3:GetObject",), scope.objects),
-        allow("Log", ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"), f"{scope.log_group}:*"),
-        allow("Metrics", ("cloudwatch:PutMetricData",), "*", {"cloudwatch:namespace": "AWS/SageMaker"}),
-        allow("ImageToken", ("ecr:GetAuthorizationToken",), "*"),
-    ]
-    pull = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
-    if repository := ecr_repository(scope):
-        statements.append(allow("Image", pull, repository))
-    return document(*statements)
+    """What the endpoint needs: artifacts, images, log and metrics, of all that serves, is kept back or is new."""
+    captured = [scope.arn("s3", f"{scope.capture}/*", region=False, account=False)]
+    return document(
+        allow("Artifacts", ("s3:GetObject",), scope.objects()),
+        *encryption(scope, "kms:Decrypt"),
+        allow("Log", LOGS, [f"{scope.log_group}:*"]),
+        allow("Metrics", ("cloudwatch:PutMetricData",), ["*"], {"StringEquals": {"cloudwatch:namespace": METRICS}}),
+        allow("Look", ("cloudwatch:DescribeAlarms", "ecr:GetAuthorizationToken"), ["*"]),
+        *([allow("Image", PULL, scope.repositories)] if scope.repositories else []),
+        *([allow("Network", NETWORK, ["*"])] if scope.vpc else []),
+        *([allow("Capture", ("s3:PutObject",), captured)] if scope.capture else []),
+    )
 
 
-def ecr_repository(scope: Scope) -> str:
-    """The ARN of the image's repository; empty where the image is not in ECR."""
-    host, _, path = scope.image.partition("/")
-    parts = host.split(".")
-    if len(parts) < 6 or parts[1:3] != ["dkr", "ecr"]:
-        return ""
-    repository = path.split("@")[0].split(":")[0]
-    return f"arn:{scope.partition}:ecr:{parts[3]}:{parts[0]}:repository/{repository}"
+def boundary(scope: Scope) -> Document:
+    """The most that any role of ours may ever be given: what endpoints need, of any name. An administrator makes it."""
+    group = scope.arn("logs", f"log-group:{names.log_group('*')}").replace(scope.region, "*")
+    metrics = {"StringEquals": {"cloudwatch:namespace": METRICS}}
+    via = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com*"}}
+    same = {"StringEquals": {"aws:ResourceAccount": scope.account}}
+    everywhere = partial(scope.arn, "s3", region=False, account=False)
+    return document(
+        allow("Artifacts", ("s3:GetObject",), [everywhere(f"*/{names.PREFIX}/*")], same),
+        allow("Capture", ("s3:PutObject",), [everywhere("*")], same),
+        allow("Encryption", ("kms:Decrypt", "kms:GenerateDataKey"), ["*"], via),
+        allow("Log", LOGS, [f"{group}:*"]),
+        allow("Metrics", ("cloudwatch:PutMetricData",), ["*"], metrics),
+        allow("Look", ("cloudwatch:DescribeAlarms", "ecr:GetAuthorizationToken"), ["*"]),
+        allow("Image", PULL, [f"arn:{scope.partition}:ecr:*:*:repository/*"]),
+        allow("Network", NETWORK, ["*"]),
+    )
 
 
 def gateway(scope: Scope) -> Document:
     """What the gateway needs: to invoke the one endpoint."""
-    endpoint = scope.arn("sagemaker", f"endpoint/{scope.endpoint.lower()}")
-    return document(allow("Invoke", ("sagemaker:InvokeEndpoint",), endpoint))
+    return document(allow("Invoke", ("sagemaker:InvokeEndpoint",), scope.sagemaker("endpoint")))
 
 
-def allow(name: str, actions: tuple[str, ...], *resources: str | dict[str, str]) -> Document:
-    """One statement; a dict among the resources is its condition."""
-    where = [resource for resource in resources if isinstance(resource, str)]
-    statement: Document = {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": where}
-    conditions = [resource for resource in resources if isinstance(resource, dict)]
-    if conditions:
-        statement["Condition"] = {"StringEquals": conditions[0]}
-    return statement
+def allow(name: str, actions: tuple[str, ...], resources: list[str], condition: Condition | None = None) -> Document:
+    """One statement."""
+    statement: Document = {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": resources}
+    return {**statement, "Condition": condition} if condition else statement
 
 
 def document(*statements: Document) -> Document:

@@ -1,13 +1,14 @@
 """The execution role: the operator's, the machine's, our own from an earlier run, or a new one."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deploy import names, policies
-from deploy.aws import Aws, call
-from deploy.errors import NotFound, PermissionDenied
+from deploy.aws import Aws, call, until_visible
+from deploy.errors import AlreadyExists, NotFound, PermissionDenied
 from deploy.policies import Scope
 
 SAGEMAKER_MACHINE = Path("/opt/ml/metadata/resource-metadata.json")  # SageMaker's notebooks and studios have it
@@ -23,6 +24,7 @@ class Role:
     exists: bool
     origin: str
     policy: dict[str, Any] | None = None
+    bounded: bool = False
 
     @property
     def name(self) -> str:
@@ -40,7 +42,7 @@ def find_role(aws: Aws, endpoint: str, wanted: str | None) -> Role:
         return Role(given_arn(aws, wanted), ours=False, exists=True, origin="given with --role")
     if wanted is None and (machine := machine_arn(aws)):
         return Role(machine, ours=False, exists=True, origin="the role that this machine runs as")
-    return own_role(aws, own)
+    return own_role(aws, own, endpoint)
 
 
 def own_role_arn(aws: Aws, endpoint: str) -> str:
@@ -48,14 +50,22 @@ def own_role_arn(aws: Aws, endpoint: str) -> str:
     return f"arn:{aws.partition}:iam::{aws.account}:role/{names.role_name(aws.region, endpoint)}"
 
 
-def own_role(aws: Aws, arn: str) -> Role:
-    """Our role, and its policy as it is now."""
+def own_role(aws: Aws, arn: str, endpoint: str) -> Role:
+    """Our role, and its policy and boundary as they are now; an administrator's of that name is left as it is."""
     name = arn.rsplit("/", 1)[1]
     try:
-        found = call(aws.iam.get_role, RoleName=name)["Role"]["Arn"]
+        found = call(aws.iam.get_role, RoleName=name)["Role"]
     except NotFound:
         return Role(arn, ours=True, exists=False, origin="to be made")
-    return Role(found, ours=True, exists=True, origin="made by an earlier run", policy=role_policy(aws, name))
+    if not is_ours(found, endpoint):
+        return Role(found["Arn"], ours=False, exists=True, origin="made by an administrator")
+    bounded = "PermissionsBoundary" in found
+    return Role(found["Arn"], True, True, "made by an earlier run", role_policy(aws, name), bounded)
+
+
+def is_ours(found: Any, endpoint: str) -> bool:
+    """Whether a role carries our tag."""
+    return {"Key": names.TAG, "Value": endpoint} in found.get("Tags", [])
 
 
 def role_policy(aws: Aws, name: str) -> dict[str, Any] | None:
@@ -94,15 +104,23 @@ def assumable(aws: Aws, name: str) -> str | None:
     return role["Arn"] if "sagemaker.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"]) else None
 
 
+def is_right(role: Role, scope: Scope) -> bool:
+    """Whether a role needs nothing done to it."""
+    return not role.ours or (role.bounded and role.policy == policies.execution(scope))
+
+
 def ensure_role(aws: Aws, role: Role, scope: Scope) -> str:
     """The ARN of a role that exists and, where it is ours, may do what the endpoint needs.
 
-    Raises PermissionDenied with the two documents that an administrator needs.
+    Raises PermissionDenied with the documents that an administrator needs.
     """
-    if not role.ours:
+    if is_right(role, scope):
         return role.arn
     try:
-        arn = role.arn if role.exists else create_role(aws, role.name, scope)
+        ensure_boundary(aws, scope)
+        arn = role.arn if role.exists else until_visible(aws, lambda: create_role(aws, role.name, scope), "boundary")
+        if role.exists and not role.bounded:
+            call(aws.iam.put_role_permissions_boundary, RoleName=role.name, PermissionsBoundary=scope.boundary_arn)
         if role.policy != policies.execution(scope):
             put_policy(aws, role.name, scope)
     except PermissionDenied as error:
@@ -110,12 +128,23 @@ def ensure_role(aws: Aws, role: Role, scope: Scope) -> str:
     return arn
 
 
+def ensure_boundary(aws: Aws, scope: Scope) -> None:
+    """The permissions boundary is there: one for all our roles of the account. Whoever may make it is administrator."""
+    try:
+        call(aws.iam.get_policy, PolicyArn=scope.boundary_arn)
+    except NotFound:
+        with suppress(AlreadyExists):
+            document = json.dumps(policies.boundary(scope))
+            call(aws.iam.create_policy, PolicyName=names.BOUNDARY, PolicyDocument=document)
+
+
 def create_role(aws: Aws, name: str, scope: Scope) -> str:
-    """A new role that SageMaker alone may assume."""
+    """A new role that SageMaker alone may assume, within the boundary."""
     answer = call(
         aws.iam.create_role,
         RoleName=name,
-        AssumeRolePolicyDocument=json.dumps(policies.trust()),
+        AssumeRolePolicyDocument=json.dumps(policies.trust(scope)),
+        PermissionsBoundary=scope.boundary_arn,
         Description="What a Detect Gateway endpoint runs as",
         Tags=names.tags(scope.endpoint),
     )
@@ -135,16 +164,23 @@ def put_policy(aws: Aws, name: str, scope: Scope) -> None:
 def needs_administrator(error: PermissionDenied, name: str, scope: Scope) -> PermissionDenied:
     """The refusal, with what an administrator has to put in place."""
     return PermissionDenied(
-        f"This account may not make or change the role {name}. ({error})",
-        hint=f"Ask an administrator for a role named {name} with these two documents, or give one with --role.",
-        documents={"trust policy": policies.trust(), "permissions policy": policies.execution(scope)},
+        f"You may not make or change the role {name} or its permissions boundary. ({error})",
+        hint=f"Ask an administrator for the policy {names.BOUNDARY} of the permissions boundary, or for a role named "
+        f"{name} with the other two documents, or give one with --role.",
+        documents={
+            "trust policy": policies.trust(scope),
+            "permissions policy": policies.execution(scope),
+            "permissions boundary": policies.boundary(scope),
+        },
     )
 
 
 def delete_role(aws: Aws, endpoint: str) -> bool:
-    """Removes our role; False where there was none."""
+    """Removes our role; False where there was none, or it is an administrator's."""
     name = names.role_name(aws.region, endpoint)
     try:
+        if not is_ours(call(aws.iam.get_role, RoleName=name)["Role"], endpoint):
+            return False
         for policy in call(aws.iam.list_role_policies, RoleName=name)["PolicyNames"]:
             call(aws.iam.delete_role_policy, RoleName=name, PolicyName=policy)
         call(aws.iam.delete_role, RoleName=name)

@@ -8,21 +8,39 @@ MXNET = ("*.params", "*-symbol.json")
 
 X86 = ("c5", "c5d", "c6i", "c7i", "m5", "m5d", "m6i", "m7i", "r5", "r5d", "r6i", "r7i", "t2")
 GRAVITON = ("c6g", "c6gd", "c6gn", "c7g", "c8g", "m6g", "m6gd", "m8g", "r6g", "r6gd", "r8g")
-GPU = ("g4dn", "g5", "g6", "g6e", "p2", "p3", "p4d", "p5")
+GPU = ("g4dn", "g5", "p3", "p4d")  # what the image's CUDA 11.2 knows: neither older (p2) nor newer (g6, p5)
 
 # Where AWS keeps its images (source: SageMaker Python SDK, image_uri_config/mxnet.json).
 IMAGE_ACCOUNT = "763104351884"
-IMAGE_ACCOUNTS = {
+IMAGE_ACCOUNTS = dict.fromkeys(
+    (
+        *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1"),
+        *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1"),
+        *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+    ),
+    IMAGE_ACCOUNT,
+) | {
     "af-south-1": "626614931356",
     "ap-east-1": "871362719292",
     "ap-northeast-3": "364406365360",
+    "ap-south-2": "772153158452",
+    "ap-southeast-3": "907027046896",
+    "ap-southeast-4": "457447274322",
+    "ca-west-1": "204538143572",
     "cn-north-1": "727897471807",
     "cn-northwest-1": "727897471807",
+    "eu-central-2": "380420809688",
     "eu-south-1": "692866216735",
+    "eu-south-2": "503227376785",
+    "il-central-1": "780543022126",
+    "me-central-1": "914824155844",
     "me-south-1": "217643126080",
+    "us-gov-east-1": "446045086412",
     "us-gov-west-1": "442386744353",
     "us-iso-east-1": "886529160074",
+    "us-isob-east-1": "094389454867",
 }
+SUFFIXES = {"cn-": "amazonaws.com.cn", "us-iso-": "c2s.ic.gov", "us-isob-": "sc2s.sgov.gov"}
 
 ELASTIC_INFERENCE_ENDED = (
     "AWS no longer offers Elastic Inference: it was closed to new customers on 15 April 2023 and withdrawn since: AWS "
@@ -61,12 +79,21 @@ class Target:
         """The largest request in bytes that SageMaker takes."""
         return 4 * 1024 * 1024 if self.serverless else 6_291_456
 
-    def image_uri(self, region: str) -> str | None:
-        """Where AWS keeps this target's image in a region, or None where the image is the operator's."""
-        if self.image is None:
-            return None
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        return f"{IMAGE_ACCOUNTS.get(region, IMAGE_ACCOUNT)}.dkr.ecr.{region}.{suffix}/{self.image}"
+    @property
+    def architecture(self) -> str:
+        """The processor that the container is built for, as docker names it."""
+        return "arm64" if set(self.families) & set(GRAVITON) else "amd64"
+
+
+def registry(region: str) -> str | None:
+    """The host where AWS keeps its images in a region, or None for a region where it keeps none that we know of."""
+    account = IMAGE_ACCOUNTS.get(region)
+    return account and f"{account}.dkr.ecr.{region}.{dns_suffix(region)}"
+
+
+def dns_suffix(region: str) -> str:
+    """What AWS's host names in a region end with."""
+    return next((suffix for begin, suffix in SUFFIXES.items() if region.startswith(begin)), "amazonaws.com")
 
 
 TARGETS = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from deploy.errors import Refused
-from deploy.targets import ACCELERATORS, ELASTIC_INFERENCE_ENDED, GPU, TARGETS, Target
+from deploy.targets import ACCELERATORS, ELASTIC_INFERENCE_ENDED, GPU, TARGETS, Target, registry
 
 MEMORY_SIZES = range(1024, 6144 + 1, 1024)
 ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,49}")  # models and configurations add 13 characters
@@ -49,13 +49,24 @@ class Wish:
 
     def image_uri(self, region: str) -> str:
         """The container's image. Raises Refused where the operator has to name it."""
-        image = self.image or self.target.image_uri(region)
+        image = self.image or default_image(self.target, region)
+        if image is None and self.target.image:
+            refuse(
+                f"AWS keeps no MXNet image in {region} that is known here.",
+                hint="Name one with --image, or choose --target cpu with our own image.",
+            )
         if image is None:
-            raise Refused(
+            refuse(
                 f"The target {self.target.name} runs our own image, and no --image was given.",
-                hint="Build the `endpoint` image, push it to ECR and name it with --image (its URI in ECR).",
+                hint="`detect-deploy image` builds and pushes it, and prints what --image takes.",
             )
         return image
+
+
+def default_image(target: Target, region: str) -> str | None:
+    """AWS's own image of a target in a region; None where there is none, or the image is the operator's."""
+    host = registry(region)
+    return f"{host}/{target.image}" if host and target.image else None
 
 
 def target_named(name: str) -> Target:

@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import cost, down, logs, plan, scale, smoke, status, up, update
+from deploy.cli import cost, down, image, logs, plan, scale, smoke, status, up, update
 
 app = typer.Typer(
     help="Puts a detector on SageMaker, watches it, and removes it again.",
@@ -10,6 +10,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("image")(image.command)
 app.command("plan")(plan.command)
 app.command("up")(up.command)
 app.command("update")(update.command)

@@ -4,7 +4,15 @@ from deploy.cli.options import Common, Wanted, takes
 from deploy.cli.prepare import account, plan_any
 from deploy.cli.screen import answering
 from deploy.cli.show import show_plan
-from deploy.policies import deployer, execution, gateway
+from deploy.policies import boundary, deployer, execution, gateway, orphans
+
+TITLES = {
+    "Policy of the deployer": "deployer",
+    "Policy of the execution role": "execution",
+    "Policy of the gateway": "gateway",
+    "Permissions boundary of the execution role, for an administrator to make": "boundary",
+    "Policy of whoever runs `down --all-orphans`, beside the deployer's": "orphans",
+}
 
 
 @takes(common=Common, wanted=Wanted)
@@ -18,7 +26,9 @@ def command(common: Common, wanted: Wanted) -> None:
             "deployer": deployer(plan.scope),
             "execution": execution(plan.scope),
             "gateway": gateway(plan.scope),
+            "boundary": boundary(plan.scope),
+            "orphans": orphans(plan.scope),
         }
         screen.answer["policies"] = policies
-        for role, policy in policies.items():
-            screen.document(f"Policy of the {role} role", policy)
+        for title, policy in TITLES.items():
+            screen.document(title, policies[policy])

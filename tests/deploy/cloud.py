@@ -14,12 +14,15 @@ from werkzeug.serving import make_server
 
 from tests.deploy import moto_side
 from tests.deploy.container import model_error
+from tests.deploy.iam import Access, Checks, Document, allows, denial
 from tests.deploy.plane import Plane, Refusal
+from tests.deploy.registry import Registry, Unknown
 from tests.deploy.wire import jsonable
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 CREDENTIALS = "/credentials"  # where a machine's own credentials come from
-READS = ("/", "Describe", "List", "Get", "Head", "Filter", "Invoke")
+DENIED = {"s3": "AccessDenied", "iam": "AccessDenied"}
+READS = ("/", "Describe", "List", "Get", "Head", "Filter", "Invoke", "BatchGet")
 S3_OPERATIONS = {
     ("HEAD", False): "HeadBucket",
     ("PUT", False): "CreateBucket",
@@ -62,6 +65,7 @@ class Call:
     service: str
     operation: str
     target: str
+    checks: list[Access] = field(default_factory=list)
 
     @property
     def changes(self) -> bool:
@@ -73,16 +77,19 @@ class Cloud:
     """The server. Its state is `plane` and moto's; `rules` befall calls, `calls` are those that came."""
 
     def __init__(self) -> None:
-        self.plane = Plane(ACCOUNT, REGION)
+        self.registry = Registry("")
+        self.plane = Plane(ACCOUNT, REGION, self.registry)
         self.rules: list[Rule] = []
         self.calls: list[Call] = []
         self.prices: list[dict[str, Any]] = []
         self.machine: dict[str, Any] = {}
+        self.policies: list[Document] = []  # the caller's; none is an administrator
         self.lock = threading.RLock()
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.server = make_server("127.0.0.1", 0, self.serve, threaded=True, request_handler=Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
+        self.reset()
 
     @property
     def url(self) -> str:
@@ -108,9 +115,12 @@ class Cloud:
     def reset(self) -> None:
         """A new account."""
         self.rules.clear()
+        self.policies.clear()
         for run in list(self.plane.running.values()):
             self.plane.stop(run)
-        self.plane = Plane(ACCOUNT, REGION)
+        self.registry = Registry(self.url)
+        self.registry.push(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/detect-endpoint:1")
+        self.plane = Plane(ACCOUNT, REGION, self.registry)
         self.prices = []
         self.forward({"REQUEST_METHOD": "POST", "PATH_INFO": "/moto-api/reset"})
         self.calls.clear()
@@ -134,7 +144,13 @@ class Cloud:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         call = identify(environ, body)
+        path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+        if call.service:
+            with self.lock:
+                call.checks = self.checks.of(call.service, call.operation, body, path, query)
         self.calls.append(call)
+        if denied := self.denied(call):
+            return reply(start, 403, *denied)
         rule = self.rule_for(call)
         if rule and rule.code:
             return reply(start, rule.status, *error(call.service, rule.code, rule.sentence))
@@ -143,6 +159,20 @@ class Cloud:
             rule.reached.set()
             rule.release.wait(60)
         return answer
+
+    @property
+    def checks(self) -> Checks:
+        """What AWS checks for each call."""
+        return Checks(ACCOUNT, REGION, self.plane)
+
+    def denied(self, call: Call) -> tuple[str, bytes] | None:
+        """AWS's refusal of a call that the caller's policies do not allow."""
+        missing = next((c for c in call.checks if self.policies and not allows(self.policies, c)), None)
+        if missing is None:
+            return None
+        implied = call.service == "application-autoscaling" and missing.action.startswith("cloudwatch:")
+        code = "ValidationException" if implied else DENIED.get(call.service, "AccessDeniedException")
+        return error(call.service, code, denial(missing))
 
     def rule_for(self, call: Call) -> Rule | None:
         """The rule that befalls a call, if any."""
@@ -158,6 +188,14 @@ class Cloud:
             return self.invoke(call.target, environ, body, start)
         if call.operation == CREDENTIALS:
             return reply(start, 200, "application/json", json.dumps(self.machine).encode())
+        if call.operation.startswith("/layers/"):
+            return reply(start, 200, "application/json", self.registry.layer(call.operation))
+        if call.operation == "/pushed":
+            pushed = json.loads(body)
+            self.registry.push(pushed["uri"], **pushed["about"])
+            return reply(start, 200, "application/json", b"{}")
+        if call.service == "ecr":
+            return self.ecr(call.operation, json.loads(body or b"{}"), start)
         if call.operation == "GetProducts":
             return reply(start, 200, "application/x-amz-json-1.1", self.price_list(json.loads(body)))
         if call.service != "sagemaker":
@@ -169,6 +207,14 @@ class Cloud:
         except Refusal as refusal:
             return reply(start, 400, *error("sagemaker", refusal.code, refusal.sentence))
         return reply(start, 200, "application/x-amz-json-1.1", json.dumps(answer, default=jsonable).encode())
+
+    def ecr(self, operation: str, request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        """The registry's answer."""
+        try:
+            answer = self.registry.answer(operation, request)
+        except Unknown as unknown:
+            return reply(start, 400, *error("ecr", str(unknown), "It is not there, or is already."))
+        return reply(start, 200, "application/x-amz-json-1.1", json.dumps(answer).encode())
 
     def invoke(self, endpoint: str, environ: dict[str, Any], body: bytes, start: Callable[..., Any]) -> Iterable[bytes]:
         """The runtime half: asks the container that serves."""
@@ -217,6 +263,10 @@ def s3_operation(method: str, path: str, query: str) -> str:
     """The operation of a request to S3."""
     if "publicAccessBlock" in query:
         return f"{method.capitalize()}PublicAccessBlock"
+    if "encryption" in query:
+        return f"{method.capitalize()}BucketEncryption"
+    if method == "GET" and "versions" in query:
+        return "ListObjectVersions"
     return S3_OPERATIONS[method, len(path.strip("/").split("/")) > 1]
 
 

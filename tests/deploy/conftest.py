@@ -1,6 +1,8 @@
 """AWS on loopback, an account in it, and an operator."""
 
 import logging
+import os
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -55,6 +57,17 @@ def hooks(tmp_path: Path) -> Path:
     (folder / "codec.py").write_text("import json\n")
     (folder / "README.md").write_text("What runs where.\n")
     return folder
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A docker that pushes to the stand-in's registry, and the file in which it says what it was told."""
+    folder, state = tmp_path / "bin", tmp_path / "docker.json"
+    folder.mkdir()
+    shutil.copy(Path(__file__).parent / "docker", folder)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_STATE", str(state))
+    return state
 
 
 @pytest.fixture

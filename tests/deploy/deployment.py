@@ -7,10 +7,11 @@ NAME = "detect-gateway"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/detect-endpoint:1"
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/detect-gateway-{REGION}-{NAME}"
-SCOPE = Scope("aws", REGION, ACCOUNT, NAME, BUCKET, ROLE, IMAGE)
+SCOPE = Scope("aws", REGION, ACCOUNT, NAME, ROLE, buckets=(BUCKET,), images=(IMAGE,))
 UP_WRITES = [
     "CreateBucket",
     "PutPublicAccessBlock",
+    "CreatePolicy",
     "CreateRole",
     "PutRolePolicy",
     "CreateLogGroup",

@@ -36,6 +36,12 @@ def roles(account: str) -> list[str]:
     return sorted(role.name for role in iam_backends[account]["aws"].roles.values())
 
 
+def boundary(account: str, name: str) -> str | None:
+    """The ARN of a role's permissions boundary."""
+    roles: Any = iam_backends[account]["aws"].roles
+    return next((role.permissions_boundary_arn for role in roles.values() if role.name == name), None)
+
+
 def assumable(account: str, arn: str) -> bool:
     """Whether a role is there and trusts SageMaker."""
     for role in iam_backends[account]["aws"].roles.values():

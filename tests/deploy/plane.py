@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.deploy import moto_side
 from tests.deploy.container import LIGHT, Container
+from tests.deploy.registry import DOCKER, Registry
 from tests.deploy.wire import answer_faults, request_faults
 
 PAGE = 3  # small, so that every listing has several pages
@@ -54,6 +55,7 @@ class Plane:
 
     account: str
     region: str
+    registry: Registry
     command: Sequence[str] = LIGHT
     slowness: int = 1
     lag: int = 0
@@ -86,8 +88,19 @@ class Plane:
             )
         if moto_side.artifact(self.account, PrimaryContainer["ModelDataUrl"]) is None:
             raise Refusal(f"Could not find model data at {PrimaryContainer['ModelDataUrl']}.")
+        self.check_image(PrimaryContainer["Image"])
         content = {"PrimaryContainer": PrimaryContainer, "ExecutionRoleArn": ExecutionRoleArn}
         return {"ModelArn": self.keep("model", ModelName, content, Tags)}
+
+    def check_image(self, uri: str) -> None:
+        """Refuses what SageMaker refuses of an image of this account; AWS's own are as they should be."""
+        if not uri.startswith(self.account):
+            return
+        image = self.registry.find(uri)
+        if image is None:
+            raise Refusal(f"Requested image {uri} not found.")
+        if image.media_type != DOCKER:
+            raise Refusal(f"Unsupported manifest media type {image.media_type}")
 
     def DescribeModel(self, ModelName: str) -> Any:
         item = self.find("model", ModelName)

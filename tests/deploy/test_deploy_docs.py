@@ -19,7 +19,7 @@ OUTCOMES = [kind for kind in vars(errors).values() if isinstance(kind, type) and
 
 
 def test_every_command_is_described() -> None:
-    assert set(COMMANDS) == {"plan", "up", "status", "smoke", "update", "scale", "logs", "cost", "down"}
+    assert set(COMMANDS) == {"image", "plan", "up", "status", "smoke", "update", "scale", "logs", "cost", "down"}
     assert [name for name in COMMANDS if not re.search(rf"(`|detect-deploy ){name}\b", TEXT)] == []
 
 

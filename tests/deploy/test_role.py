@@ -68,7 +68,9 @@ def test_our_own_role_is_found_again_and_gets_a_new_images_repository(
 ) -> None:
     deploy("up", *order)
     cloud.calls.clear()
-    assert deploy("update", *order, "--image", f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/another:2").code == 0
+    other = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/another:2"
+    cloud.registry.push(other)
+    assert deploy("update", *order, "--image", other).code == 0
     assert "CreateRole" not in cloud.operations
     assert "PutRolePolicy" in cloud.operations
     policy = (

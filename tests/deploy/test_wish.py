@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from botocore.session import get_session
 
-from deploy.targets import ACCELERATORS, TARGETS
+from deploy.errors import Refused
+from deploy.targets import ACCELERATORS, IMAGE_ACCOUNTS, TARGETS
+from deploy.wish import Wish
 from tests.deploy.cloud import Cloud
 from tests.deploy.commands import Deploy, Weights
+from tests.deploy.deployment import IMAGE
 
 LEGACY = "--legacy-elastic-inference"
 
@@ -24,6 +27,9 @@ LEGACY = "--legacy-elastic-inference"
         (("--target", "serverless", "--instance-type", "ml.c6i.large"), "no instance type"),
         (("--target", "cpu", "--instance-type", "ml.c7g.large"), "--target graviton"),
         (("--target", "graviton", "--instance-type", "ml.g4dn.xlarge"), "--target gpu"),
+        (("--target", "gpu", "--instance-type", "ml.p2.xlarge"), "cannot run on"),
+        (("--target", "gpu", "--instance-type", "ml.g6.xlarge"), "cannot run on"),
+        (("--target", "gpu", "--instance-type", "ml.p5.48xlarge"), "cannot run on"),
         (("--target", "cpu", "--instance-type", "c6i.large"), "look like"),
         (("--target", "serverless", "--payload-mb", "4.1"), "limit of 4 MB"),
         (("--payload-mb", "6.5"), "limit of 6 MB"),
@@ -62,13 +68,13 @@ def test_weights_go_only_where_they_are_read(
     folder = tmp_path / "weights"
     folder.mkdir()
     (folder / file).write_bytes(b"weights")
-    options = ("--target", target, "--image", "image", "--model-dir", folder, "--code-dir", hooks, LEGACY)
+    options = ("--target", target, "--image", IMAGE, "--model-dir", folder, "--code-dir", hooks, LEGACY)
     answer = deploy("plan", *options)
     assert answer.code == (0 if fits else 2)
 
 
 def test_the_empty_artifact_is_for_containers_that_fetch_weights(deploy: Deploy, hooks: Path) -> None:
-    options = ("--image", "image", "--empty-artifact", "--code-dir", hooks)
+    options = ("--image", IMAGE, "--empty-artifact", "--code-dir", hooks)
     assert deploy("plan", *options, "--target", "mxnet").code == 0
     assert deploy("plan", *options, "--target", "cpu").code == 2
 
@@ -119,8 +125,23 @@ def test_every_row_of_the_table_is_something_that_sagemaker_knows() -> None:
     [
         ("us-east-1", "763104351884.dkr.ecr.us-east-1.amazonaws.com"),
         ("eu-south-1", "692866216735.dkr.ecr.eu-south-1.amazonaws.com"),
+        ("il-central-1", "780543022126.dkr.ecr.il-central-1.amazonaws.com"),
+        ("ap-southeast-4", "457447274322.dkr.ecr.ap-southeast-4.amazonaws.com"),
+        ("us-gov-east-1", "446045086412.dkr.ecr.us-gov-east-1.amazonaws.com"),
         ("cn-north-1", "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+        ("us-iso-east-1", "886529160074.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", "094389454867.dkr.ecr.us-isob-east-1.sc2s.sgov.gov"),
     ],
 )
 def test_awss_images_come_from_the_regions_own_registry(region: str, host: str) -> None:
-    assert TARGETS["mxnet"].image_uri(region) == f"{host}/mxnet-inference:1.9.0-cpu-py38"
+    wish = Wish("x", TARGETS["mxnet"])
+    assert wish.image_uri(region) == f"{host}/mxnet-inference:1.9.0-cpu-py38"
+
+
+def test_a_region_whose_registry_is_not_known_is_refused() -> None:
+    with pytest.raises(Refused, match="mars-north-1"):
+        Wish("x", TARGETS["mxnet"]).image_uri("mars-north-1")
+
+
+def test_every_account_of_awss_has_twelve_digits() -> None:
+    assert all(len(account) == 12 and account.isdigit() for account in IMAGE_ACCOUNTS.values())

@@ -72,6 +72,11 @@ TABLE = [
         "tests/images/test_images.py::test_the_user_is_a_fixed_number_other_than_root_and_can_write_nowhere",
     ),
     Elsewhere(
+        r"\.venv/bin/detect-deploy image ",
+        "needs docker",
+        "tests/deploy/test_image.py::test_what_is_built_and_pushed_is_an_image_that_sagemaker_takes",
+    ),
+    Elsewhere(
         r"aws cloudformation deploy ",
         "needs an account with a network in it",
         "tests/deploy/test_gateway_files.py::test_the_command_that_the_page_shows_names_the_templates_own_parameters",
