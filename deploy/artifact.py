@@ -1,5 +1,6 @@
 """The model artifact: weights at the root, the hooks in code/. Same input, same bytes."""
 
+import base64
 import gzip
 import hashlib
 import io
@@ -12,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 
 from deploy.errors import Refused
-from deploy.targets import MXNET, ONNX, Target
+from deploy.targets import ONNX, Target
 
 INFERENCE = Path(__file__).parent.parent / "inference"
 HOOKS = INFERENCE / "hooks"
+MANIFEST = "model.json"
 BUNDLED_MODEL = INFERENCE / "models" / "person"
 LARGEST = 5 * 1024**3  # one PutObject, so that a killed upload leaves nothing
 
@@ -30,6 +32,11 @@ class Artifact:
     def sha256(self) -> str:
         """The digest of the bytes, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def checksum(self) -> str:
+        """The digest as S3 writes it."""
+        return base64.b64encode(bytes.fromhex(self.sha256)).decode()
 
     @property
     def size(self) -> int:
@@ -60,20 +67,22 @@ def hooks(code_dir: Path) -> list[Path]:
 
 
 def weights(target: Target, model_dir: Path) -> list[Path]:
-    """The files of a model folder that the target reads; other engines' weights stay behind.
+    """The files of a model folder that the target reads; whatever else lies there stays there.
 
-    Raises Refused where there are none: an ONNX file is of no use to MXNet, nor .params to ONNX Runtime.
+    Raises Refused where there are none: an ONNX file is of no use to MXNet, nor .params to ONNX Runtime. And for
+    links: what they point to may be anything of this machine's.
     """
     if not model_dir.is_dir():
         raise Refused(f"There is no folder {model_dir}.", hint="Name the folder of the weights: --model-dir.")
-    files = [path for path in sorted(model_dir.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in sorted(model_dir.iterdir()) if matches(path, (*target.weights, MANIFEST))]
+    if links := [path.name for path in files if path.is_symlink() or not path.is_file()]:
+        raise Refused(f"{', '.join(links)} in {model_dir} is no plain file.", hint="Copy the file there.")
     if not any(matches(path, target.weights) for path in files):
         raise Refused(
             f"{model_dir} has no {' or '.join(target.weights)}, and the target {target.name} reads nothing else.",
             hint="`inference/export/` makes ONNX of MXNet weights; --target mxnet runs .params as they are.",
         )
-    foreign = {*ONNX, *MXNET} - set(target.weights)
-    return [path for path in files if not matches(path, foreign)]
+    return files
 
 
 def matches(path: Path, patterns: Iterable[str]) -> bool:

@@ -186,7 +186,8 @@ MEANINGS: tuple[tuple[str, str, type[errors.DeployError]], ...] = (
     (r"ValidationException", r"in-progress", errors.InProgress),
     (r"OperationAborted|OperationAbortedException|ConcurrentUpdateException", r"", errors.InProgress),
     (r"ValidationException", r"[Cc]ould not find|does not exist", errors.NotFound),
-    (r"NoSuch.*|404|ResourceNotFound.*|(Object|Image|Repository)NotFoundException|NotFound", r"", errors.NotFound),
+    (r"NoSuch.*|404|NotFound|ResourceNotFound.*|(Object|Image|Repository)NotFoundException", r"", errors.NotFound),
+    (r"ServerSideEncryptionConfigurationNotFoundError", r"", errors.NotFound),
     (r"ResourceLimitExceeded|LimitExceeded.*|ServiceQuotaExceeded.*", r"", errors.QuotaExceeded),
     (r"ExpiredToken.*|InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch", r"", errors.Unreachable),
 )

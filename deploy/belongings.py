@@ -6,8 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from deploy import names
+from deploy.alarms import delete_alarm, find_alarms
 from deploy.aws import Aws, call, pages, read_tags
-from deploy.bucket import artifacts, delete_artifact, key_of
+from deploy.bucket import Stored, delete_stored, key_of, stored
 from deploy.configuration import source
 from deploy.endpoint import Endpoint, configurations, delete_endpoint, describe, ours
 from deploy.errors import NotFound
@@ -17,15 +18,16 @@ from deploy.scaling import stop_tracking, tracked
 
 @dataclass(frozen=True)
 class Thing:
-    """Something of an endpoint's that exists. `place` is the bucket of an artifact."""
+    """Something of an endpoint's that exists. `place` is the bucket of an artifact, `version` which of it."""
 
     kind: str
     name: str
     endpoint: str
     place: str = ""
+    version: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.kind} {self.name}{f' ({self.version})' if self.version not in ('', 'null') else ''}"
 
 
 def belongings(aws: Aws, endpoint: str, *buckets: str) -> list[Thing]:
@@ -43,10 +45,12 @@ def found(aws: Aws, name: str, buckets: set[str], endpoint: Endpoint | None) -> 
         yield Thing("scaling target", names.scaling_id(name), name)
     if endpoint is not None:
         yield Thing("endpoint", name, name)
+    yield from (Thing("alarm", alarm, name) for alarm in find_alarms(aws, name))
     yield from (Thing("configuration", item.name, name) for item in tagged(aws, "configuration", name))
     yield from (Thing("model", item.name, name) for item in tagged(aws, "model", name))
     for bucket in sorted(buckets | (log.buckets if log else set())):
-        yield from (Thing("artifact", key, name, bucket) for key in artifacts(aws, bucket, names.artifact_folder(name)))
+        for item in stored(aws, bucket, names.artifact_folder(name)):
+            yield Thing("artifact", item.key, name, bucket, item.version)
     if log is not None:
         yield Thing("log group", names.log_group(name), name)
 
@@ -120,8 +124,9 @@ def remove(aws: Aws, thing: Thing) -> None:
 REMOVALS: dict[str, Callable[[Aws, Thing], object]] = {
     "scaling target": lambda aws, thing: stop_tracking(aws, thing.name),
     "endpoint": lambda aws, thing: delete_endpoint(aws, thing.name),
+    "alarm": lambda aws, thing: delete_alarm(aws, thing.name),
     "configuration": lambda aws, thing: call(aws.sagemaker.delete_endpoint_config, EndpointConfigName=thing.name),
     "model": lambda aws, thing: call(aws.sagemaker.delete_model, ModelName=thing.name),
-    "artifact": lambda aws, thing: delete_artifact(aws, thing.place, thing.name),
+    "artifact": lambda aws, thing: delete_stored(aws, thing.place, Stored(thing.name, thing.version)),
     "log group": lambda aws, thing: delete_log_group(aws, thing.endpoint),
 }

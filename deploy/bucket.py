@@ -1,6 +1,5 @@
 """The bucket and what lies in it. Every call says whose bucket it has to be."""
 
-import base64
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 from deploy import names
 from deploy.artifact import Artifact
 from deploy.aws import Aws, call, pages
-from deploy.errors import AlreadyExists, NotFound, NotOurs, PermissionDenied
+from deploy.errors import AlreadyExists, NotFound, NotOurs, PermissionDenied, Refused
 
 ALL_BLOCKED: Any = {
     "BlockPublicAcls": True,
@@ -21,18 +20,22 @@ ALL_BLOCKED: Any = {
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket as it was found."""
+    """A bucket as it was found. `key` is the ARN of the KMS key that encrypts it, if it has one of its own."""
 
     name: str
     exists: bool
     blocked: bool
+    key: str = ""
 
 
 def find_bucket(aws: Aws, wanted: str | None) -> Bucket:
-    """The bucket and whether it is there and closed to the public. Raises NotOurs where another account has it."""
+    """The bucket and whether it is there and closed to the public.
+
+    Raises NotOurs where another account has it, Refused where it is in another region.
+    """
     name = wanted or names.bucket_name(aws.region, aws.account)
     try:
-        call(aws.s3.head_bucket, Bucket=name, ExpectedBucketOwner=aws.account)
+        found = call(aws.s3.head_bucket, Bucket=name, ExpectedBucketOwner=aws.account)
     except NotFound:
         return Bucket(name, exists=False, blocked=False)
     except PermissionDenied as error:
@@ -40,7 +43,25 @@ def find_bucket(aws: Aws, wanted: str | None) -> Bucket:
             f"The bucket {name} belongs to another account, or you may not see it.",
             hint="Name one of this account's: --bucket.",
         ) from error
-    return Bucket(name, exists=True, blocked=is_blocked(aws, name))
+    if (region := found.get("BucketRegion", aws.region)) != aws.region:
+        raise Refused(
+            f"The bucket {name} is in {region} and the endpoint in {aws.region}.",
+            hint="SageMaker reads artifacts in its own region: name another with --bucket.",
+        )
+    return Bucket(name, exists=True, blocked=is_blocked(aws, name), key=encryption_key(aws, name))
+
+
+def encryption_key(aws: Aws, name: str) -> str:
+    """The ARN of the KMS key that the bucket encrypts with; empty for S3's own."""
+    try:
+        answer = call(aws.s3.get_bucket_encryption, Bucket=name, ExpectedBucketOwner=aws.account)
+    except NotFound:
+        return ""
+    rule = answer["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
+    key = rule.get("KMSMasterKeyID", "")
+    if not key or key.startswith("arn:"):
+        return key
+    return f"arn:{aws.partition}:kms:{aws.region}:{aws.account}:key/{'*' if key.startswith('alias/') else key}"
 
 
 def is_blocked(aws: Aws, name: str) -> bool:
@@ -91,13 +112,14 @@ class Counted(io.BytesIO):
         return chunk
 
 
-def has_artifact(aws: Aws, bucket: str, key: str, size: int) -> bool:
-    """Whether these bytes are there already; the key holds their sha256."""
+def has_artifact(aws: Aws, bucket: str, key: str, artifact: Artifact) -> bool:
+    """Whether these bytes are there already, by the checksum that S3 has of them."""
+    where: Any = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": aws.account}
     try:
-        found = call(aws.s3.head_object, Bucket=bucket, Key=key, ExpectedBucketOwner=aws.account)
+        found = call(aws.s3.head_object, **where, ChecksumMode="ENABLED")
     except NotFound:
         return False
-    return found["ContentLength"] == size
+    return found.get("ChecksumSHA256") == artifact.checksum
 
 
 def upload(aws: Aws, bucket: str, key: str, artifact: Artifact) -> None:
@@ -108,25 +130,34 @@ def upload(aws: Aws, bucket: str, key: str, artifact: Artifact) -> None:
         Key=key,
         Body=Counted(artifact.content, aws),
         ContentLength=artifact.size,
-        ChecksumSHA256=base64.b64encode(bytes.fromhex(artifact.sha256)).decode(),
+        ChecksumAlgorithm="SHA256",
+        ChecksumSHA256=artifact.checksum,
         ExpectedBucketOwner=aws.account,
     )
 
 
-def artifacts(aws: Aws, bucket: str, prefix: str) -> Iterator[str]:
-    """The keys under a prefix; none where the bucket is not there."""
+@dataclass(frozen=True)
+class Stored:
+    """A version of an object; `null` in a bucket that keeps none. A delete marker is one too."""
+
+    key: str
+    version: str
+
+
+def stored(aws: Aws, bucket: str, prefix: str) -> Iterator[Stored]:
+    """Every version of every object under a prefix; none where the bucket is not there."""
+    where = {"Bucket": bucket, "Prefix": prefix, "ExpectedBucketOwner": aws.account}
     try:
-        for item in pages(
-            aws.s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix, ExpectedBucketOwner=aws.account
-        ):
-            yield item["Key"]
+        for kind in ("Versions", "DeleteMarkers"):
+            for item in pages(aws.s3, "list_object_versions", kind, **where):
+                yield Stored(item["Key"], item["VersionId"])
     except NotFound:
         return
 
 
-def delete_artifact(aws: Aws, bucket: str, key: str) -> None:
-    """Removes one object; gone already is gone."""
-    call(aws.s3.delete_object, Bucket=bucket, Key=key, ExpectedBucketOwner=aws.account)
+def delete_stored(aws: Aws, bucket: str, item: Stored) -> None:
+    """Removes one version of an object for good; gone already is gone."""
+    call(aws.s3.delete_object, Bucket=bucket, Key=item.key, VersionId=item.version, ExpectedBucketOwner=aws.account)
 
 
 def key_of(url: str) -> str:
@@ -136,7 +167,7 @@ def key_of(url: str) -> str:
 
 def delete_bucket(aws: Aws, bucket: str) -> bool:
     """Removes the bucket if it is empty; False where it holds something of others', or is not there."""
-    if next(artifacts(aws, bucket, ""), None) is not None:
+    if next(stored(aws, bucket, ""), None) is not None:
         return False
     try:
         call(aws.s3.delete_bucket, Bucket=bucket, ExpectedBucketOwner=aws.account)

@@ -92,6 +92,12 @@ def source(aws: Aws, config: str) -> Source | None:
     return Source(model, made_of["Image"], made_of["ModelDataUrl"])
 
 
+def is_serverless(aws: Aws, config: str) -> bool:
+    """Whether a configuration runs on no instances. Raises NotFound."""
+    found = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config)
+    return "ServerlessConfig" in found["ProductionVariants"][0]
+
+
 def kept_back(aws: Aws, config: str) -> str | None:
     """The configuration that served before this one, or None."""
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deploy import names
 from deploy.aws import Aws
 from deploy.belongings import Thing, belongings, remove, tagged, unused
-from deploy.bucket import artifacts, delete_bucket
+from deploy.bucket import delete_bucket, stored
 from deploy.endpoint import describe
 from deploy.errors import NotOurs, StillThere
 from deploy.logs import log_groups
@@ -78,7 +78,7 @@ def known_belongings(aws: Aws, name: str, bucket: str) -> list[Thing]:
 def known_names(aws: Aws, bucket: str) -> set[str]:
     """Every endpoint name that anything of ours carries."""
     found = {item.endpoint for kind in ("endpoint", "configuration", "model") for item in tagged(aws, kind)}
-    found |= {key.split("/")[1] for key in artifacts(aws, bucket, f"{names.PREFIX}/")}
+    found |= {item.key.split("/")[1] for item in stored(aws, bucket, f"{names.PREFIX}/")}
     return found | set(tagged_logs(aws))
 
 

@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from deploy import logs, names
@@ -16,12 +17,15 @@ from deploy.errors import (
     InProgress,
     NotFound,
     NotOurs,
+    NotYetVisible,
     Refused,
     TimedOut,
 )
 from deploy.scaling import tracked
 from deploy.targets import ELASTIC_INFERENCE_ENDED
 
+STUCK = ("OutOfService", "UpdateRollbackFailed")  # AWS leaves these states on nobody's request but a deletion
+TERMINATION_SECONDS = 120  # how long the old instances stay after the traffic has moved
 MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
@@ -35,6 +39,12 @@ class Endpoint:
     config: str
     failure: str
     variant: dict[str, Any]
+    modified: datetime
+
+    @property
+    def instances(self) -> int | None:
+        """How many there are or shall be now, whatever the configuration began with; None for a serverless one."""
+        return self.variant.get("DesiredInstanceCount")
 
     @property
     def moving(self) -> bool:
@@ -56,6 +66,7 @@ def describe(aws: Aws, name: str) -> Endpoint | None:
         config=found.get("EndpointConfigName", ""),
         failure=found.get("FailureReason", ""),
         variant=dict(variants[0]) if variants else {},
+        modified=found["LastModifiedTime"],
     )
 
 
@@ -98,17 +109,26 @@ def configurations(aws: Aws, endpoint: Endpoint) -> list[str]:
     return [config for config in (endpoint.config, kept_back(aws, endpoint.config)) if config]
 
 
-def in_service(aws: Aws, name: str, config: str) -> Endpoint:
+def in_service(aws: Aws, name: str, config: str, since: datetime | None = None) -> Endpoint:
     """The endpoint once it is in service with this configuration. Raises EndpointFailed or ElasticInferenceGone.
 
-    The configuration's name is compared: after a failed update the old one is in service again.
+    The configuration's name is compared: after a failed update the old one is in service again. With `since`, what AWS
+    still says of the time before a change is not believed.
     """
-    endpoint = until_visible(aws, lambda: present(aws, name), "endpoint")
+    endpoint = until_visible(aws, lambda: fresh(aws, name, since), "endpoint")
     if endpoint.status != "InService":
         raise failure(aws, endpoint, f"The endpoint {name} is {endpoint.status}.")
     if endpoint.config != config:
         raise failure(aws, endpoint, f"SageMaker rolled the endpoint {name} back: it serves {endpoint.config} again.")
     aws.report(f"endpoint {name}: InService", done=1.0)
+    return endpoint
+
+
+def fresh(aws: Aws, name: str, since: datetime | None) -> Endpoint:
+    """The endpoint, settled. Raises NotFound, and NotYetVisible for a description older than `since`."""
+    endpoint = present(aws, name)
+    if since is not None and endpoint.modified <= since:
+        raise NotYetVisible(f"AWS does not show the change of the endpoint {name} yet.")
     return endpoint
 
 
@@ -134,9 +154,10 @@ def serving(aws: Aws, name: str) -> Endpoint:
     """The endpoint, in service whatever it serves. Raises Refused where it is not, NotFound."""
     endpoint = present(aws, name)
     if endpoint.status != "InService":
+        again = "up --replace" if endpoint.status in STUCK else "up"
         raise Refused(
             f"The endpoint {name} is {endpoint.status}, and SageMaker updates only what is in service.",
-            hint="`detect-deploy up` replaces an endpoint that failed.",
+            hint=f"`detect-deploy {again}` deletes it and makes it anew; `detect-deploy down` removes it.",
         )
     return endpoint
 
@@ -151,19 +172,60 @@ def create_endpoint(aws: Aws, name: str, config: str) -> None:
         return
 
 
-def move(aws: Aws, name: str, config: str) -> Endpoint:
-    """The endpoint in service with another configuration; its instances stay. Raises EndpointFailed."""
+@dataclass(frozen=True)
+class Rollout:
+    """How a configuration takes over: with its own number of instances or the present one, guarded by which alarms.
+
+    `canary` is the share of the instances in percent that gets the traffic first, for `minutes`.
+    """
+
+    reset_instances: bool = False
+    alarms: tuple[str, ...] = ()
+    canary: int = 0
+    minutes: float = 5.0
+
+    def request(self) -> dict[str, Any]:
+        """What UpdateEndpoint is told of it."""
+        about: dict[str, Any] = {"RetainAllVariantProperties": True}
+        if self.reset_instances:
+            about["ExcludeRetainedVariantProperties"] = [{"VariantPropertyType": "DesiredInstanceCount"}]
+        if self.alarms:
+            about["DeploymentConfig"] = {
+                "BlueGreenUpdatePolicy": {
+                    "TrafficRoutingConfiguration": self.routing(),
+                    "TerminationWaitInSeconds": TERMINATION_SECONDS,
+                    "MaximumExecutionTimeoutInSeconds": max(1800, 3 * self.seconds),
+                },
+                "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in self.alarms]},
+            }
+        return about
+
+    @property
+    def seconds(self) -> int:
+        """How long the alarms watch before all traffic moves."""
+        return round(self.minutes * 60)
+
+    def routing(self) -> dict[str, Any]:
+        """Which traffic moves first; all of it where one instance cannot be shared out."""
+        if not self.canary:
+            return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": self.seconds}
+        size = {"Type": "CAPACITY_PERCENT", "Value": self.canary}
+        return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": self.seconds}
+
+
+def move(aws: Aws, before: Endpoint, config: str, rollout: Rollout | None = None) -> Endpoint:
+    """The endpoint in service with another configuration. Raises EndpointFailed."""
     until_visible(
         aws,
         lambda: call(
             aws.sagemaker.update_endpoint,
-            EndpointName=name,
+            EndpointName=before.name,
             EndpointConfigName=config,
-            RetainAllVariantProperties=True,
+            **(rollout or Rollout()).request(),
         ),
         "endpoint",
     )
-    return in_service(aws, name, config)
+    return in_service(aws, before.name, config, before.modified)
 
 
 def set_instances(aws: Aws, name: str, instances: int) -> Endpoint:
@@ -176,7 +238,7 @@ def set_instances(aws: Aws, name: str, instances: int) -> Endpoint:
         EndpointName=name,
         DesiredWeightsAndCapacities=[{"VariantName": names.VARIANT, "DesiredInstanceCount": instances}],
     )
-    return in_service(aws, name, endpoint.config)
+    return in_service(aws, name, endpoint.config, endpoint.modified)
 
 
 def delete_endpoint(aws: Aws, name: str) -> None:

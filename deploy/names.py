@@ -56,6 +56,11 @@ def alarm(endpoint: str, about: str) -> str:
     return f"{PREFIX}/{endpoint}/{about}"
 
 
+def dimensions(endpoint: str) -> list[Any]:
+    """The endpoint's variant as CloudWatch names it."""
+    return [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": VARIANT}]
+
+
 def tags(endpoint: str, **more: str) -> list[Any]:
     """What we put on everything that we make."""
     return [{"Key": TAG, "Value": endpoint}, *({"Key": key, "Value": value} for key, value in more.items())]

@@ -1,14 +1,15 @@
 """What would be created or changed, and making it. Planning reads everything and touches nothing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deploy import logs, names
+from deploy.alarms import Limits
 from deploy.artifact import Artifact
 from deploy.aws import Aws, call, until_visible
-from deploy.bucket import Bucket, ensure_bucket, find_bucket, has_artifact, key_of, upload
+from deploy.bucket import Bucket, encryption_key, ensure_bucket, find_bucket, has_artifact, key_of, upload
 from deploy.configuration import container, create_config, create_model, source, variant
-from deploy.endpoint import Endpoint, configurations, ours
+from deploy.endpoint import STUCK, Endpoint, configurations, ours
 from deploy.errors import NotFound, PermissionDenied
 from deploy.image import check_image
 from deploy.policies import Scope
@@ -27,8 +28,20 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Guard:
+    """A canary: the percentage of the instances that gets the traffic first, how long, and what is healthy."""
+
+    percent: int
+    minutes: float = 5.0
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Everything that `up` and `update` need to know. `artifact` is None where the present one stays."""
+    """Everything that `up` and `update` need to know. `artifact` is None where the present one stays.
+
+    `recounts` means that the operator gave the number of instances; otherwise an update keeps the present one.
+    """
 
     wish: Wish
     role: Role
@@ -43,6 +56,14 @@ class Plan:
     config_exists: bool
     endpoint: Endpoint | None
     scope: Scope
+    recounts: bool = False
+    guard: Guard | None = None
+
+    @property
+    def priced(self) -> Wish:
+        """The wish with the number of instances that there will be: an update keeps the present one unless told."""
+        live = self.endpoint.instances if self.endpoint and self.endpoint_action != "replace" else None
+        return self.wish if self.recounts or live is None else replace(self.wish, instances=live)
 
     @property
     def steps(self) -> list[Step]:
@@ -65,7 +86,7 @@ class Plan:
         """What happens to the endpoint."""
         if self.endpoint is None or self.endpoint.status == "Deleting":
             return "create"
-        if self.endpoint.status == "Failed":
+        if self.endpoint.status in ("Failed", *STUCK):
             return "replace"
         return "keep" if self.endpoint.config == self.config else "change"
 
@@ -83,6 +104,8 @@ class Choices:
     artifact_url: str = ""
     role: str | None = None
     bucket: str | None = None
+    recounts: bool = False
+    guard: Guard | None = None
 
 
 def make_plan(aws: Aws, wish: Wish, choices: Choices) -> Plan:
@@ -114,6 +137,8 @@ def make_plan(aws: Aws, wish: Wish, choices: Choices) -> Plan:
         config_exists=exists(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config),
         endpoint=endpoint,
         scope=scope,
+        recounts=choices.recounts,
+        guard=choices.guard,
     )
 
 
@@ -132,13 +157,15 @@ def planned_scope(aws: Aws, wish: Wish, endpoint: Endpoint | None, bucket: Bucke
     Without these the way back, and new instances of what serves, would lose their rights.
     """
     before = [source(aws, config) for config in (configurations(aws, endpoint) if endpoint else ())]
+    others = {runs.artifact_url.split("/")[2] for runs in before if runs} - {bucket.name}
     return Scope(
         partition=aws.partition,
         region=aws.region,
         account=aws.account,
         endpoint=wish.endpoint,
         role_arn=own_role_arn(aws, wish.endpoint),
-        buckets=unique(bucket.name, *(runs.artifact_url.split("/")[2] for runs in before if runs)),
+        buckets=unique(bucket.name, *sorted(others)),
+        keys=tuple(key for key in unique(bucket.key, *(encryption_key(aws, name) for name in others)) if key),
         images=unique(image, *(runs.image for runs in before if runs)),
     )
 
@@ -150,7 +177,7 @@ def unique(*values: str) -> tuple[str, ...]:
 
 def is_uploaded(aws: Aws, bucket: Bucket, url: str, artifact: Artifact | None) -> bool:
     """Whether the artifact needs no upload."""
-    return artifact is None or (bucket.exists and has_artifact(aws, bucket.name, key_of(url), artifact.size))
+    return artifact is None or (bucket.exists and has_artifact(aws, bucket.name, key_of(url), artifact))
 
 
 def exists(method: Any, **kwargs: str) -> bool:

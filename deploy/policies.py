@@ -165,7 +165,7 @@ DEPLOYER_BUCKET = (
     "s3:ListBucketVersions",
     "s3:PutBucketPublicAccessBlock",
 )
-DEPLOYER_ARTIFACTS = ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject")
+DEPLOYER_ARTIFACTS = ("s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject")
 DEPLOYER_ROLE = ("iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:TagRole")
 DEPLOYER_BOUNDED = ("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")
 DEPLOYER_LOG = (
@@ -222,7 +222,7 @@ def orphans(scope: Scope) -> Document:
         allow("Remove", DEPLOYER_REMOVES, kinds, ours),
         allow("Scale", ("application-autoscaling:DeregisterScalableTarget",), ["*"], scales),
         allow("Alarms", ("cloudwatch:DeleteAlarms",), [scope.arn("cloudwatch", f"alarm:{names.alarm('*', '*')}")]),
-        allow("Artifacts", ("s3:DeleteObject", "s3:DeleteObjectVersion"), scope.bucket_arns(f"/{names.PREFIX}/*")),
+        allow("Artifacts", ("s3:DeleteObjectVersion",), scope.bucket_arns(f"/{names.PREFIX}/*")),
         allow("Log", ("logs:DeleteLogGroup", "logs:ListTagsForResource"), [group, f"{group}:*"]),
     )
 

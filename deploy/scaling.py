@@ -6,7 +6,7 @@ from typing import Any
 from deploy import names
 from deploy.aws import Aws, call, pages
 from deploy.errors import NotFound, Refused
-from deploy.wish import Wish
+from deploy.wish import Wish, family
 
 DIMENSION: Any = "sagemaker:variant:DesiredInstanceCount"
 POLICY = "detect-gateway-invocations"
@@ -45,6 +45,10 @@ def check_order(order: Order, wish: Wish) -> None:
         raise Refused("An endpoint has at least one instance.")
     if order.tracking is not None:
         check_tracking(order.tracking)
+        if family(wish.machine or "") == "t2":
+            raise Refused(
+                "SageMaker does not scale t2 instances.", hint="Choose another with `update --instance-type`."
+            )
 
 
 def check_tracking(tracking: Tracking) -> None:

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from deploy import logs
 from deploy.aws import Aws, call, until_visible
+from deploy.diagnose import UNKNOWN, likely_cause
 from deploy.errors import AwsRefused, Refused, SmokeFailed
 from deploy.targets import Target
 
@@ -104,6 +105,8 @@ def failed(aws: Aws, endpoint: str, problems: list[str]) -> SmokeFailed:
         f"The endpoint {endpoint} is in service and does not answer as it should: {'; '.join(problems)}."
     )
     error.log = logs.tail(aws, endpoint)
+    cause = likely_cause("; ".join(problems), error.log)
+    error.hint = "" if cause == UNKNOWN else f"Likely cause: {cause}"
     return error
 
 

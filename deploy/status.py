@@ -65,8 +65,7 @@ def last_hour(aws: Aws, name: str) -> dict[str, float | None]:
 def query(key: str, name: str) -> dict[str, Any]:
     """One question to CloudWatch."""
     metric, statistic, _ = METRICS[key]
-    dimensions = [{"Name": "EndpointName", "Value": name}, {"Name": "VariantName", "Value": names.VARIANT}]
-    about = {"Namespace": "AWS/SageMaker", "MetricName": metric, "Dimensions": dimensions}
+    about = {"Namespace": "AWS/SageMaker", "MetricName": metric, "Dimensions": names.dimensions(name)}
     return {"Id": key, "MetricStat": {"Metric": about, "Period": HOUR, "Stat": statistic}}
 
 

@@ -3,14 +3,19 @@
 from deploy.aws import Aws, until_visible
 from deploy.belongings import belongings, remove
 from deploy.configuration import explained
-from deploy.endpoint import Endpoint, create_endpoint, delete_endpoint, in_service
+from deploy.endpoint import STUCK, Endpoint, create_endpoint, delete_endpoint, in_service
 from deploy.errors import AwsRefused, Refused
 from deploy.plan import Plan, build
 from deploy.role import delete_role
 
 
-def check_new(plan: Plan) -> None:
-    """Raises Refused where the endpoint exists and runs something else."""
+def check_new(plan: Plan, replace: bool = False) -> None:
+    """Raises Refused where the endpoint exists and runs something else, or is stuck and not to be replaced."""
+    if plan.endpoint is not None and plan.endpoint.status in STUCK and not replace:
+        raise Refused(
+            f"The endpoint {plan.wish.endpoint} is {plan.endpoint.status}, and AWS does not take it further.",
+            hint="`detect-deploy up --replace` deletes it and makes it anew; `detect-deploy down` removes it.",
+        )
     if plan.endpoint_action == "change":
         raise Refused(
             f"The endpoint {plan.wish.endpoint} exists and runs something else.",

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from deploy.alarms import make_alarms
 from deploy.aws import Aws, until_visible
 from deploy.belongings import belongings, remove, unused
-from deploy.configuration import explained, remember
+from deploy.configuration import explained, is_serverless, remember
 from deploy.current import Current
-from deploy.endpoint import Endpoint, move, present, serving
+from deploy.endpoint import Endpoint, Rollout, describe, move, present, serving, set_instances
 from deploy.errors import AwsRefused, NotFound, Refused
 from deploy.plan import Plan, build
 from deploy.scaling import tracked
@@ -16,22 +17,29 @@ Test = Callable[[Endpoint], object]
 
 def check_change(aws: Aws, current: Current, plan: Plan) -> None:
     """Raises Refused for what UpdateEndpoint would refuse, or what would not run."""
-    serving(aws, plan.wish.endpoint)
+    endpoint = serving(aws, plan.wish.endpoint)
     before, after = current.wish, plan.wish
-    if not before.target.serverless and after.target.serverless:
-        raise Refused(
-            "SageMaker cannot turn an endpoint with instances into a serverless one.",
-            hint="Make a second one with `up --endpoint-name`, point the gateway at it, then `down` this one.",
-        )
+    check_kind(before.target.serverless, after.target.serverless)
     if before.target.weights != after.target.weights and plan.artifact is None:
         raise Refused(
             f"The target {after.target.name} does not read the artifact of {before.target.name}.",
             hint="Give the weights: --model-dir.",
         )
-    if before.machine != after.machine and tracked(aws, after.endpoint):
+    if (before.machine != after.machine or plan.recounts) and tracked(aws, after.endpoint):
         raise Refused(
-            "SageMaker does not change the instance type of an endpoint that scales by itself.",
+            "SageMaker does not change the instance type of an endpoint that scales by itself, nor do we the number.",
             hint="`detect-deploy scale --off`, then update, then `scale` again.",
+        )
+    if plan.guard and (after.target.serverless or endpoint.instances is None):
+        raise Refused("SageMaker has no canary for serverless endpoints.", hint="Drop --canary.")
+
+
+def check_kind(before_serverless: bool, after_serverless: bool) -> None:
+    """Raises Refused for the one way that SageMaker does not go."""
+    if after_serverless and not before_serverless:
+        raise Refused(
+            "SageMaker cannot turn an endpoint with instances into a serverless one.",
+            hint="Make a second one with `up --endpoint-name`, point the gateway at it, then `down` this one.",
         )
 
 
@@ -44,6 +52,8 @@ def update(aws: Aws, plan: Plan, test: Test) -> Endpoint:
     if endpoint.config != plan.config:
         build(aws, plan)
         endpoint = switch(aws, plan, endpoint)
+    elif plan.recounts and endpoint.instances != plan.wish.instances:
+        endpoint = set_instances(aws, endpoint.name, plan.wish.instances)
     test(endpoint)
     prune(aws, endpoint, plan.bucket.name)
     return endpoint
@@ -52,32 +62,52 @@ def update(aws: Aws, plan: Plan, test: Test) -> Endpoint:
 def switch(aws: Aws, plan: Plan, before: Endpoint) -> Endpoint:
     """Moves the endpoint to the plan's configuration. Raises EndpointFailed or ElasticInferenceGone."""
     try:
-        return advance(aws, before, plan.config)
+        return advance(aws, before, plan.config, rollout(aws, plan, before))
     except AwsRefused as error:
         raise explained(plan.wish, error) from error
 
 
-def advance(aws: Aws, before: Endpoint, config: str) -> Endpoint:
+def rollout(aws: Aws, plan: Plan, before: Endpoint) -> Rollout:
+    """How the plan's configuration takes over, with the alarms made."""
+    if plan.guard is None:
+        return Rollout(reset_instances=plan.recounts)
+    alarms = make_alarms(aws, before.name, plan.guard.limits)
+    shared = min(before.instances or 0, plan.wish.instances if plan.recounts else before.instances or 0) > 1
+    return Rollout(plan.recounts, tuple(alarms), plan.guard.percent if shared else 0, plan.guard.minutes)
+
+
+def advance(aws: Aws, before: Endpoint, config: str, how: Rollout | None = None) -> Endpoint:
     """Moves the endpoint to a configuration, which remembers the one before it. Raises EndpointFailed."""
     until_visible(aws, lambda: remember(aws, config, before.config), "configuration")
-    return move(aws, before.name, config)
+    return move(aws, before, config, how)
 
 
 def back(aws: Aws, name: str, current: Current, test: Test) -> Endpoint:
-    """The endpoint on the configuration before this one. Raises NotFound where none was kept."""
+    """The endpoint on the configuration before this one. Raises NotFound where none was kept, Refused."""
     if current.previous is None:
         raise NotFound(f"The endpoint {name} has no earlier configuration.")
+    check_kind(current.wish.target.serverless, is_serverless(aws, current.previous))
     endpoint = advance(aws, serving(aws, name), current.previous)
     test(endpoint)
     return endpoint
 
 
+def may_roll_back(current: Current, plan: Plan) -> bool:
+    """Whether SageMaker takes the way back from what the plan makes."""
+    return plan.wish.target.serverless or not current.wish.target.serverless
+
+
 def roll_back(aws: Aws, plan: Plan) -> None:
-    """Leaves the endpoint on the configuration that served when the plan was made, and nothing of the new one."""
+    """Leaves the endpoint on the configuration that served when the plan was made, and nothing of the new one.
+
+    What AWS is still working on is left to it.
+    """
     before = plan.endpoint.config if plan.endpoint else plan.config
-    endpoint = present(aws, plan.wish.endpoint)
+    endpoint = describe(aws, plan.wish.endpoint)
+    if endpoint is None or endpoint.moving:
+        return
     if endpoint.config != before:
-        endpoint = move(aws, endpoint.name, before)
+        endpoint = move(aws, endpoint, before)
     prune(aws, endpoint, plan.bucket.name)
 
 

@@ -94,6 +94,7 @@ class Asked:
 
 Yes = Annotated[bool, option("--yes", "-y", text="Do not ask. Without a terminal nothing is done without it.")]
 Rollback = Annotated[bool, option("--rollback", text="Remove what was made if it fails.")]
+Keep = Annotated[bool, option("--keep", text="Leave what fails serving, instead of rolling it back.")]
 NoSmoke = Annotated[bool, option("--no-smoke", text="Trust AWS's InService.")]
 
 

@@ -13,7 +13,7 @@ from deploy.cli.screen import Screen
 from deploy.current import Current, read_current
 from deploy.endpoint import Endpoint, existing, ours
 from deploy.errors import Refused
-from deploy.plan import Choices, Plan, make_plan
+from deploy.plan import Choices, Guard, Plan, make_plan
 from deploy.smoke import smoke
 from deploy.wish import Wish, changed, check, target_named
 
@@ -56,7 +56,7 @@ def plan_new(aws: Aws, common: Common, wanted: Wanted) -> Plan:
     return make_plan(aws, wish, choices)
 
 
-def plan_change(aws: Aws, common: Common, wanted: Wanted) -> tuple[Plan, Current]:
+def plan_change(aws: Aws, common: Common, wanted: Wanted, guard: Guard | None = None) -> tuple[Plan, Current]:
     """The plan that changes an endpoint only where the operator says so, and what it runs now. Raises NotFound."""
     current = read_current(aws, existing(aws, common.endpoint_name))
     wish = check(changed(current.wish, given_options(wanted)))
@@ -64,7 +64,8 @@ def plan_change(aws: Aws, common: Common, wanted: Wanted) -> tuple[Plan, Current
     if artifact is not None:
         wish = replace(wish, input_size=input_size(wanted.weights()))
     bucket = wanted.bucket or current.artifact.split("/")[2]
-    choices = Choices(artifact, current.artifact, wanted.role or current.role, bucket)
+    recounts = wanted.instances is not None
+    choices = Choices(artifact, current.artifact, wanted.role or current.role, bucket, recounts, guard)
     return make_plan(aws, wish, choices), current
 
 

@@ -11,7 +11,7 @@ from deploy.plan import Plan
 
 def show_plan(screen: Screen, plan: Plan) -> None:
     """The plan's lines and its cost."""
-    cost = plan_cost(read_prices(), plan.wish, plan.scope.region)
+    cost = plan_cost(read_prices(), plan.priced, plan.scope.region)
     screen.answer["plan"] = [asdict(step) for step in plan.steps]
     screen.answer["cost"] = cost
     screen.table("Plan", ("", "what", "name", ""), [(s.action, s.kind, s.name, s.note) for s in plan.steps])

@@ -1,8 +1,9 @@
 """`detect-deploy up`."""
 
 from functools import partial
+from typing import Annotated
 
-from deploy.cli.options import Asked, Common, NoSmoke, Rollback, Wanted, Yes, takes
+from deploy.cli.options import Asked, Common, NoSmoke, Rollback, Wanted, Yes, option, takes
 from deploy.cli.prepare import account, no_test, plan_new, tester
 from deploy.cli.screen import answering
 from deploy.cli.show import show_endpoint, show_plan
@@ -18,12 +19,13 @@ def command(
     yes: Yes = False,
     rollback: Rollback = False,
     no_smoke: NoSmoke = False,
+    replace: Annotated[bool, option("--replace", text="Delete an endpoint that is stuck, and make it anew.")] = False,
 ) -> None:
     """Make the endpoint, or go on where an earlier `up` was stopped."""
     with answering(common.as_json) as screen:
         aws = account(common, screen.report)
         plan = plan_new(aws, common, wanted)
-        check_new(plan)
+        check_new(plan, replace)
         show_plan(screen, plan)
         screen.confirm(f"Make the endpoint {common.endpoint_name}?", yes or plan.endpoint_action == "keep")
         test = no_test if no_smoke else tester(screen, aws, asked)

@@ -224,7 +224,7 @@ class Cloud:
             return reply(start, 400, *error("sagemaker", "ValidationError", sentence))
         started = time.perf_counter()
         headers = {"Content-Type": environ["CONTENT_TYPE"], "Accept": environ.get("HTTP_ACCEPT", "*/*")}
-        while (answered := run.container.invoke(body, headers)) is None:
+        while (answered := run.chosen().invoke(body, headers)) is None:
             pass  # an update has replaced it meanwhile
         status, kind, content = answered
         passed = (time.perf_counter() - started) * 1e6

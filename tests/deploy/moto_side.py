@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from datetime import datetime
 from typing import Any
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
@@ -21,9 +22,11 @@ def artifact(account: str, url: str) -> bytes | None:
 
 
 def objects(account: str) -> list[str]:
-    """Every object of every bucket."""
+    """Every version of every object of every bucket."""
     buckets: Any = s3_backends[account]["aws"].buckets
-    return [f"{name}/{key}" for name, bucket in buckets.items() for key in bucket.keys]
+    return [
+        f"{name}/{key}" for name, bucket in buckets.items() for key in bucket.keys for _ in bucket.keys.getlist(key)
+    ]
 
 
 def buckets(account: str) -> list[str]:
@@ -64,6 +67,28 @@ def scaled(account: str, region: str) -> list[str]:
 def log_groups(account: str, region: str) -> list[str]:
     """Every log group."""
     return sorted(logs_backends[account][region].groups)
+
+
+def alarms(account: str, region: str) -> list[str]:
+    """Every alarm."""
+    return sorted(cloudwatch.cloudwatch_backends[account][region].alarms)
+
+
+def fires(account: str, region: str, name: str, since: datetime) -> bool:
+    """Whether what was measured since then is over an alarm's threshold."""
+    backend = cloudwatch.cloudwatch_backends[account][region]
+    alarm: Any = backend.alarms[name]
+    data: list[Any] = backend.metric_data
+    values = [
+        float(datum.value)
+        for datum in data
+        if datum.name == alarm.metric_name and datum.timestamp >= since and datum.value is not None
+    ]
+    if not values:
+        return False
+    if alarm.statistic:
+        return bool(sum(values) / len(values) > alarm.threshold)
+    return bool(sorted(values)[math.ceil(0.9 * len(values)) - 1] > alarm.threshold)
 
 
 def write_log(account: str, region: str, group: str, lines: list[str]) -> None:

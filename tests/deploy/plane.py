@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.deploy import moto_side
@@ -12,6 +12,10 @@ from tests.deploy.registry import DOCKER, Registry
 from tests.deploy.wire import answer_faults, request_faults
 
 PAGE = 3  # small, so that every listing has several pages
+NO_PING = (
+    "The primary container for production variant main did not pass the ping health check. "
+    "Please check CloudWatch logs for this endpoint."
+)
 BUSY = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
@@ -21,6 +25,11 @@ class Refusal(Exception):
     def __init__(self, sentence: str, code: str = "ValidationException") -> None:
         super().__init__(sentence)
         self.code, self.sentence = code, sentence
+
+
+def naive(when: datetime) -> datetime:
+    """The same in moto's way, without a zone."""
+    return when.replace(tzinfo=None)
 
 
 @dataclass
@@ -47,11 +56,33 @@ class Running:
     next_container: Container | None = None
     failure: str = ""
     instances: int | None = None
+    modified: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stale: int = 0
+    alarms: tuple[str, ...] = ()
+    watched: int = 0
+    turn: int = 0
+
+    def chosen(self) -> Container:
+        """The container for the next invocation: while alarms watch, every second one is the new one's."""
+        self.turn += 1
+        canary = self.next_container if self.watched and self.turn % 2 else None
+        serving = canary or self.container
+        assert serving is not None
+        return serving
+
+    def touch(self, stale: int = 0) -> None:
+        """Something changes now; the next `stale` descriptions do not show it."""
+        self.modified = max(datetime.now(UTC), self.modified + timedelta(milliseconds=1))
+        self.stale = stale
 
 
 @dataclass
 class Plane:
-    """The state. `slowness` is how many looks a change takes, `lag` how often a new thing is not seen yet."""
+    """The state. `slowness` is how many looks a change takes, `lag` how often a new thing is not seen yet.
+
+    `stale` is how many descriptions after an update still show what was before it, `silent` that a rollback gives no
+    reason, and `canary` how many looks the alarms watch.
+    """
 
     account: str
     region: str
@@ -59,10 +90,14 @@ class Plane:
     command: Sequence[str] = LIGHT
     slowness: int = 1
     lag: int = 0
+    stale: int = 0
+    silent: bool = False
+    canary: int = 20
     elastic_inference: bool = False
     quotas: dict[str, int] = field(default_factory=dict)
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)
     unseen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     sins: list[str] = field(default_factory=list)
 
@@ -152,30 +187,57 @@ class Plane:
         return {"EndpointArn": self.keep("endpoint", EndpointName, {}, Tags)}
 
     def UpdateEndpoint(
-        self, EndpointName: str, EndpointConfigName: str, RetainAllVariantProperties: bool = False
+        self,
+        EndpointName: str,
+        EndpointConfigName: str,
+        RetainAllVariantProperties: bool = False,
+        ExcludeRetainedVariantProperties: Sequence[Any] = (),
+        DeploymentConfig: dict[str, Any] | None = None,
     ) -> Any:
         item, run = self.find("endpoint", EndpointName), self.still(EndpointName)
+        if run.status != "InService":
+            raise Refusal(f"Cannot update endpoint in status {run.status}.")
         self.find("endpoint-config", EndpointConfigName, lagging=True)
         before, after = self.variant(run.config), self.variant(EndpointConfigName)
         if "InstanceType" in before and "ServerlessConfig" in after:
             raise Refusal("Updating an endpoint with instances to serverless is not supported.")
-        if before.get("InstanceType") != after.get("InstanceType") and moto_side.is_scaled(
-            self.account, self.region, EndpointName
-        ):
+        scaled = moto_side.is_scaled(self.account, self.region, EndpointName)
+        if before.get("InstanceType") != after.get("InstanceType") and scaled:
             raise Refusal("Deregister the variant from auto scaling before its instance type is changed.")
         self.check_quota(EndpointConfigName)
-        run.status, run.looks, run.failure = "Updating", self.slowness, ""
+        alarms = self.guarding(run, DeploymentConfig or {})
+        self.before[EndpointName] = self.description(item, run)
+        run.touch(self.stale)
+        run.status, run.looks, run.failure, run.alarms, run.watched = "Updating", self.slowness, "", alarms, 0
         run.next_config, run.next_container = EndpointConfigName, self.start(EndpointConfigName)
-        if not RetainAllVariantProperties:
+        excluded = {"VariantPropertyType": "DesiredInstanceCount"} in ExcludeRetainedVariantProperties
+        if not RetainAllVariantProperties or excluded or "ServerlessConfig" in before:
             run.instances = after.get("InitialInstanceCount")
         return {"EndpointArn": item.arn}
 
+    def guarding(self, run: Running, deployment: dict[str, Any]) -> tuple[str, ...]:
+        """The alarms of a deployment, which have to be there; a canary needs two instances."""
+        routing = deployment.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+        if routing.get("Type") == "CANARY" and (run.instances or 0) < 2:
+            raise Refusal("The canary size exceeds 50 percent of the variant's capacity.")
+        alarms = tuple(a["AlarmName"] for a in deployment.get("AutoRollbackConfiguration", {}).get("Alarms", ()))
+        if missing := set(alarms) - set(moto_side.alarms(self.account, self.region)):
+            raise Refusal(f"Could not find alarms {missing}.")
+        return alarms
+
     def DescribeEndpoint(self, EndpointName: str) -> Any:
         item, run = self.find("endpoint", EndpointName), self.running[EndpointName]
+        if run.stale > 0:
+            run.stale -= 1
+            return self.before[EndpointName]
         self.advance(EndpointName, run)
         if EndpointName not in self.running:
             raise self.missing("endpoint", EndpointName)
-        times = {"CreationTime": item.made, "LastModifiedTime": item.made}
+        return self.description(item, run)
+
+    def description(self, item: Item, run: Running) -> dict[str, Any]:
+        """The endpoint as it is now."""
+        times = {"CreationTime": item.made, "LastModifiedTime": run.modified}
         about = {"EndpointName": item.name, "EndpointArn": item.arn, "EndpointStatus": run.status, **times}
         about["EndpointConfigName"] = run.config or run.next_config
         if run.config:
@@ -189,6 +251,8 @@ class Plane:
 
     def UpdateEndpointWeightsAndCapacities(self, EndpointName: str, DesiredWeightsAndCapacities: list[Any]) -> Any:
         item, run = self.find("endpoint", EndpointName), self.still(EndpointName)
+        self.before[EndpointName] = self.description(item, run)
+        run.touch(self.stale)
         run.instances = DesiredWeightsAndCapacities[0]["DesiredInstanceCount"]
         run.status, run.looks = "Updating", self.slowness
         return {"EndpointArn": item.arn}
@@ -225,7 +289,13 @@ class Plane:
             run.status = "InService"
         elif run.next_container.failed:
             self.give_up(name, run, run.next_container)
-        elif run.next_container.ping():
+        elif not run.next_container.ping():
+            return
+        elif run.alarms and run.watched < self.canary:
+            run.watched += 1
+            if fired := [a for a in run.alarms if moto_side.fires(self.account, self.region, a, naive(run.modified))]:
+                self.give_up(name, run, run.next_container, f"Alarms {fired} are in ALARM state.")
+        else:
             self.take_over(run)
 
     def take_over(self, run: Running) -> None:
@@ -236,16 +306,16 @@ class Plane:
             run.instances = self.variant(run.next_config).get("InitialInstanceCount")
         run.config, run.container = run.next_config, run.next_container
         run.next_config, run.next_container, run.status = "", None, "InService"
+        run.touch()
 
-    def give_up(self, name: str, run: Running, container: Container) -> None:
+    def give_up(self, name: str, run: Running, container: Container, reason: str = NO_PING) -> None:
         """The new container died: a new endpoint is Failed, an updated one goes back to what it ran."""
-        container.reader.join(10)
+        if container.failed:
+            container.reader.join(10)
         moto_side.write_log(self.account, self.region, f"/aws/sagemaker/Endpoints/{name}", container.lines)
         container.stop()
-        run.failure = (
-            "The primary container for production variant main did not pass the ping health check. "
-            "Please check CloudWatch logs for this endpoint."
-        )
+        run.touch()
+        run.failure = "" if self.silent else reason
         run.next_container = None
         if run.container is None:
             run.status = "Failed"

@@ -28,6 +28,25 @@ def test_weights_lie_at_the_root_and_hooks_in_code(weights: Weights, hooks: Path
     assert names(artifact.content) == ["code/codec.py", "code/inference.py", "model.json", "model.onnx"]
 
 
+def test_nothing_but_what_the_target_reads_is_packed(weights: Weights, hooks: Path) -> None:
+    folder = weights()
+    for stranger in ("secret.pem", "README.md", ".env", "notes.json"):
+        (folder / stranger).write_text("secret")
+    (folder / "model.d").mkdir()
+    found = names(pack(TARGETS["cpu"], folder, hooks).content)
+    assert found == ["code/codec.py", "code/inference.py", "model.json", "model.onnx"]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.json", "other.onnx"])
+def test_a_link_is_refused(weights: Weights, hooks: Path, tmp_path: Path, name: str) -> None:
+    folder, secret = weights(), tmp_path / "id_rsa"
+    secret.write_text("secret")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(secret)
+    with pytest.raises(Refused, match=name):
+        pack(TARGETS["cpu"], folder, hooks)
+
+
 def test_another_engines_weights_stay_behind(weights: Weights, hooks: Path) -> None:
     assert "model.onnx" not in names(pack(TARGETS["mxnet"], weights(), hooks).content)
 

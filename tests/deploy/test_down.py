@@ -114,3 +114,19 @@ def test_artifacts_in_an_operators_own_bucket_are_found_again(cloud: Cloud, depl
     assert [name.split("/")[0] for name in moto_side.objects(ACCOUNT)] == ["operators-own"]
     assert deploy("down", "--yes").code == 0
     assert leftovers(cloud) == []
+
+
+def test_every_version_goes_from_a_bucket_that_keeps_them(
+    cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights
+) -> None:
+    s3 = boto3.Session(region_name=REGION).client("s3")
+    s3.create_bucket(Bucket="versioned", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    assert deploy("up", *order, "--bucket", "versioned").code == 0
+    (key,) = [name.partition("/")[2] for name in moto_side.objects(ACCOUNT)]
+    s3.put_object(Bucket="versioned", Key=key, Body=b"older or newer")
+    s3.delete_object(Bucket="versioned", Key="detect-gateway/detect-gateway/gone")
+    assert deploy("down", "--yes").code == 0
+    found = s3.list_object_versions(Bucket="versioned")
+    assert found.get("Versions", []) == found.get("DeleteMarkers", []) == []
+    assert leftovers(cloud) == []

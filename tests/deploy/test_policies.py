@@ -24,7 +24,6 @@ DOCKERS = {
     "ecr:PutImage",
     "ecr:UploadLayerPart",
 }
-LATER = {"cloudwatch:TagResource", "s3:GetEncryptionConfiguration", "s3:ListBucketVersions", "s3:DeleteObjectVersion"}
 DOCUMENTS = {
     "deployer": deployer(SCOPE),
     "execution": execution(SCOPE),
@@ -70,7 +69,7 @@ def live(deploy: Deploy, order: list[str], weights: Weights) -> None:
     assert deploy("plan", "--json", *order[3:]).json["policies"]["deployer"] == deployer(SCOPE)
     assert deploy("up", *order).code == 0
     assert deploy("update", *order, "--model-dir", weights("second")).code == 0
-    assert deploy("update", *order, "--model-dir", weights("third")).code == 0
+    assert deploy("update", *order, "--model-dir", weights("third"), "--canary", "10").code == 0
     assert deploy("update", *order, "--model-dir", bad).code == 10
     assert deploy("update", "--yes", "--back").code == 0
     for options in (("--max", "2"), ("--off",), ("--instances", "2")):
@@ -103,7 +102,7 @@ def test_a_whole_life_needs_all_of_the_deployers_policy(
     alone.policies = [deployer(SCOPE)]
     live(deploy, order, weights)
     used = {check.action for call in alone.calls for check in call.checks}
-    assert actions(deployer(SCOPE)) - used == DOCKERS | {"iam:PutRolePermissionsBoundary"} | LATER
+    assert actions(deployer(SCOPE)) - used == DOCKERS | {"iam:PutRolePermissionsBoundary"}
     assert used <= actions(deployer(SCOPE))
 
 
@@ -280,3 +279,21 @@ def test_the_log_group_of_a_neighbour_is_not_asked_about(limited: Cloud, deploy:
         check.resource for call in limited.calls for check in call.checks if call.operation == "ListTagsForResource"
     ]
     assert {arn.split(":log-group:")[1] for arn in asked} == {log_group(NAME)}
+
+
+def test_a_buckets_own_key_may_be_used_by_the_endpoint_and_the_deployer_through_s3_alone(
+    cloud: Cloud, deploy: Deploy, order: list[str]
+) -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+    s3 = administrator(cloud, "s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    s3.put_bucket_encryption(
+        Bucket=BUCKET,
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]},
+    )
+    policies = deploy("plan", "--json", *order[3:]).json["policies"]
+    through = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+    assert allows([policies["execution"]], Access("kms:Decrypt", key, through))
+    assert allows([policies["deployer"]], Access("kms:GenerateDataKey", key, through))
+    assert not allows([policies["execution"]], Access("kms:Decrypt", key, {}))

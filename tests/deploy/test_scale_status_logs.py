@@ -109,6 +109,15 @@ def test_serverless_scales_by_concurrency_without_instances(cloud: Cloud, deploy
     assert deploy("status", "--json").json["variant"]["serverless"] == {"MemorySizeInMB": 3072, "MaxConcurrency": 20}
 
 
+def test_a_t2_does_not_scale(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
+    assert deploy("up", *order, "--instance-type", "ml.t2.large").code == 0
+    cloud.calls.clear()
+    answer = deploy("scale", "--max", "3", "--yes")
+    assert answer.code == 2
+    assert "t2" in answer.err
+    assert cloud.operations == []
+
+
 def test_status_of_an_endpoint_that_is_not_in_service_is_1(deploy: Deploy, order: list[str], weights: Weights) -> None:
     deploy("up", *order, "--model-dir", weights("bad", crash="no"))
     status = deploy("status", "--json")

@@ -1,5 +1,6 @@
 """`up`: from nothing to an endpoint that answers, and what it says when that fails."""
 
+import boto3
 import pytest
 
 from tests.deploy import moto_side
@@ -71,7 +72,7 @@ def test_eventual_consistency_is_waited_for(cloud: Cloud, deploy: Deploy, order:
 def test_access_denied_at_any_step_names_it_and_what_exists(
     cloud: Cloud, deploy: Deploy, order: list[str], operation: str
 ) -> None:
-    code = "AccessDenied" if operation in (*UP_WRITES[:4], "PutObject") else "AccessDeniedException"
+    code = "AccessDenied" if operation in (*UP_WRITES[:5], "PutObject") else "AccessDeniedException"
     rule = Rule(operation, code, f"not authorized to perform: {operation}", status=403)
     cloud.rules.append(rule)
     answer = deploy("up", "--json", *order)
@@ -222,3 +223,27 @@ def test_every_services_throttling_is_waited_out(
     cloud.rules.append(Rule(operation, code, "Rate exceeded", status=503 if code == "SlowDown" else 400, times=2))
     assert deploy("up", *order).code == 0
     assert cloud.operations.count(operation) == 3
+
+
+def test_other_bytes_of_the_same_length_are_not_taken_for_the_artifact(
+    cloud: Cloud, deploy: Deploy, order: list[str]
+) -> None:
+    deploy("up", *order)
+    (place,) = moto_side.objects(ACCOUNT)
+    bucket, _, key = place.partition("/")
+    s3 = boto3.Session(region_name=REGION).client("s3")
+    right = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=key, Body=bytes(len(right)))
+    assert deploy("up", *order).code == 0
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == right
+
+
+def test_a_bucket_in_another_region_is_refused(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
+    boto3.Session(region_name="us-west-2").client("s3").create_bucket(
+        Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    cloud.calls.clear()
+    answer = deploy("up", *order, "--bucket", "far-away")
+    assert answer.code == 2
+    assert "us-west-2" in answer.err
+    assert cloud.operations == []

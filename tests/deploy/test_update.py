@@ -78,21 +78,21 @@ def test_a_rolled_back_update_is_a_failure_although_the_endpoint_is_in_service(
 
 
 @pytest.mark.parametrize("about", [{"crash": "no"}, {"answer": "error"}, {"answer": "outside"}])
-def test_a_failed_update_with_rollback_serves_as_before_and_leaves_nothing_of_itself(
+def test_a_failed_update_serves_as_before_and_leaves_nothing_of_itself(
     deploy: Deploy, cloud: Cloud, serving: str, weights: Weights, code: tuple[str, str], about: dict[str, str]
 ) -> None:
     before = leftovers(cloud)
-    answer = deploy("update", *SMOKE, "--rollback", "--model-dir", weights("bad", **about), *code)
+    answer = deploy("update", *SMOKE, "--model-dir", weights("bad", **about), *code)
     assert answer.code in (10, 11)
     assert deploy("status", "--json").json["configuration"] == serving
     assert leftovers(cloud) == before
 
 
-def test_a_smoke_test_that_fails_keeps_the_old_configuration(
+def test_what_fails_serves_on_where_it_is_to_be_kept(
     deploy: Deploy, cloud: Cloud, serving: str, weights: Weights, code: tuple[str, str]
 ) -> None:
-    assert deploy("update", *SMOKE, "--model-dir", weights("bad", answer="error"), *code).code == 11
-    assert ("endpoint-config", serving) in cloud.plane.items
+    assert deploy("update", *SMOKE, "--keep", "--model-dir", weights("bad", answer="error"), *code).code == 11
+    assert deploy("status", "--json").json["kept_back"] == serving
     assert deploy("update", *SMOKE, "--back").code == 0
     assert deploy("status", "--json").json["configuration"] == serving
 
@@ -160,7 +160,7 @@ def test_a_rollback_that_fails_is_told_beside_the_failure(
 ) -> None:
     cloud.rules.append(Rule("DeleteModel", "AccessDeniedException", "no DeleteModel", status=403))
     bad = weights("bad", answer="error")
-    error = deploy("update", "--json", *SMOKE, "--rollback", "--model-dir", bad, *code).json["error"]
+    error = deploy("update", "--json", *SMOKE, "--model-dir", bad, *code).json["error"]
     assert error["kind"] == "SmokeFailed"
     assert "no DeleteModel" in error["hint"]
 
@@ -171,3 +171,78 @@ def test_the_way_back_is_tested_with_the_size_of_the_model_that_it_returns_to(
     second = deploy("update", "--json", *SMOKE, "--model-dir", weights("second", input_size=32), *code)
     assert second.json["smoke"]["shape"] == [1, 3, 32, 32]
     assert deploy("update", "--json", *SMOKE, "--back").json["smoke"]["shape"] == [1, 3, 64, 64]
+
+
+def instances(deploy: Deploy) -> int:
+    """How many there are now."""
+    return int(deploy("status", "--json").json["variant"]["instances"])
+
+
+def test_a_number_of_instances_that_is_given_is_there_afterwards_and_priced(
+    deploy: Deploy, cloud: Cloud, serving: str
+) -> None:
+    deploy("scale", "--instances", "3", "--yes")
+    kept = deploy("plan", "--json")
+    assert kept.json["cost"]["per_hour"] == pytest.approx(3 * 0.102)
+    changed = deploy("update", "--json", *SMOKE, "--instances", "2")
+    assert changed.json["cost"]["per_hour"] == pytest.approx(2 * 0.102)
+    assert instances(deploy) == 2
+    deploy("scale", "--instances", "3", "--yes")
+    assert deploy("update", *SMOKE, "--instances", "2").code == 0
+    assert instances(deploy) == 2
+
+
+def test_a_number_of_instances_is_refused_under_autoscaling(deploy: Deploy, cloud: Cloud, serving: str) -> None:
+    deploy("scale", "--max", "3", "--yes")
+    assert deploy("update", *SMOKE, "--instances", "2").code == 2
+
+
+@pytest.mark.parametrize("about", [{}, {"answer": "error"}])
+def test_what_aws_still_says_of_the_time_before_is_no_rollback(
+    deploy: Deploy, cloud: Cloud, serving: str, weights: Weights, code: tuple[str, str], about: dict[str, str]
+) -> None:
+    cloud.plane.stale = 3
+    answer = deploy("update", "--json", *SMOKE, "--model-dir", weights("second", **about), *code)
+    assert answer.code == (11 if about else 0), answer
+    cloud.plane.stale = 3
+    assert deploy("scale", "--instances", "2", "--yes").code == 0
+    assert instances(deploy) == 2
+    assert (deploy("status", "--json").json["configuration"] == serving) is bool(about)
+
+
+def test_a_rollback_without_a_reason_is_explained_by_the_log(
+    deploy: Deploy, cloud: Cloud, serving: str, weights: Weights, code: tuple[str, str]
+) -> None:
+    cloud.plane.silent = True
+    answer = deploy("update", "--json", *SMOKE, "--model-dir", weights("bad", crash="MemoryError"), *code)
+    assert answer.code == 10
+    assert "out of memory" in answer.json["error"]["hint"]
+
+
+def test_serverless_and_instances_change_places_in_one_direction_alone(
+    deploy: Deploy, cloud: Cloud, order: list[str]
+) -> None:
+    assert deploy("up", *order, "--target", "serverless").code == 0
+    assert deploy("update", *SMOKE, "--target", "cpu", "--image", order[order.index("--image") + 1]).code == 0
+    cloud.calls.clear()
+    answer = deploy("update", *SMOKE, "--back")
+    assert answer.code == 2
+    assert "serverless" in answer.err
+    assert cloud.operations == []
+
+
+@pytest.mark.parametrize("status", ["OutOfService", "UpdateRollbackFailed"])
+def test_an_endpoint_that_is_stuck_has_two_ways_out(
+    deploy: Deploy, cloud: Cloud, serving: str, order: list[str], status: str
+) -> None:
+    cloud.plane.running["detect-gateway"].status = status
+    for command in ("up", "update"):
+        answer = deploy(command, *order)
+        assert answer.code == 2
+        assert "`detect-deploy up --replace`" in answer.err
+        assert "`detect-deploy down`" in answer.err
+    assert cloud.operations == []
+    assert deploy("up", "--replace", *order).code == 0
+    cloud.plane.running["detect-gateway"].status = status
+    assert deploy("down", "--yes").code == 0
+    assert leftovers(cloud) == []
