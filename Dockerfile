@@ -35,7 +35,9 @@ RUN /opt/tools/bin/pip --python /opt/venv install --no-compile --require-hashes 
  && openvino=$(echo /opt/venv/lib/python3*/site-packages/openvino) \
  && rm -rf "$openvino/include" "$openvino/libs/cache.json" "$openvino"/libs/libopenvino_intel_[gn]pu_plugin.so
 COPY inference /opt/inference
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv /opt/inference
+# Readable by any user, whatever the checkout's permissions are: RUN_AS may be any.
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv /opt/inference \
+ && chmod -R a+rX /opt/inference
 
 
 FROM python AS gateway
@@ -63,7 +65,8 @@ FROM python AS endpoint
 ARG VERSION=unreleased
 # AWS's manual asks for root in SageMaker's containers; ours only reads, so it needs none. RUN_AS=0:0 is the way back.
 ARG RUN_AS=10001:10001
-LABEL org.opencontainers.image.title="Detect Gateway's endpoint" \
+LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
+      org.opencontainers.image.title="Detect Gateway's endpoint" \
       org.opencontainers.image.description="An object detector that answers to SageMaker's container contract." \
       org.opencontainers.image.licenses=MIT \
       org.opencontainers.image.version=$VERSION

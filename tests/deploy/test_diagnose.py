@@ -14,9 +14,9 @@ REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/detect-endpoint:1"
 AWS_SAYS = [
     (
         "Could not access model data at https://s3.amazonaws.com/b/model.tar.gz. Please ensure that the role "
-        '"arn:aws:iam::1:role/x" exists and that its trust relationship policy allows the action "sts:AssumeRole" for the service '
-        'principal "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the '
-        "object is located in eu-west-1.",
+        '"arn:aws:iam::1:role/x" exists and that its trust relationship policy allows the action "sts:AssumeRole" for '
+        'the service principal "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and '
+        "that the object is located in eu-west-1.",
         diagnose.ARTIFACT,
     ),
     (

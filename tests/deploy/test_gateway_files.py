@@ -65,7 +65,12 @@ class Tags(yaml.SafeLoader):
     """Reads CloudFormation's tags as plain values."""
 
 
-Tags.add_multi_constructor("!", lambda loader, suffix, node: {suffix: str(node.value)})
+def read_tag(loader: Tags, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    """What stands behind a tag, lists read too."""
+    return {suffix: loader.construct_sequence(node, True) if isinstance(node, yaml.SequenceNode) else str(node.value)}
+
+
+Tags.add_multi_constructor("!", read_tag)
 READ: dict[str, Any] = yaml.load(TEMPLATE, Tags)  # a SafeLoader with one more rule
 RESOURCES, PARAMETERS = READ["Resources"], READ["Parameters"]
 CONTAINER = RESOURCES["Task"]["Properties"]["ContainerDefinitions"][0]
@@ -100,6 +105,7 @@ def test_every_health_check_asks_a_path_that_the_gateway_has() -> None:
     asked = {pod[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
     asked.add(RESOURCES["Targets"]["Properties"]["HealthCheckPath"])
     assert asked == {"/health/live", "/health/ready"}
+    assert RESOURCES["Targets"]["Properties"]["HealthCheckPath"] == "/health/live"
     assert asked <= {route.path for route in router.routes}  # type: ignore[attr-defined]
     assert "/health/live" in " ".join(CONTAINER["HealthCheck"]["Command"])
 
@@ -117,3 +123,28 @@ def test_a_pod_stops_gracefully_and_runs_without_privileges() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_a_deployment_leaves_the_number_of_tasks_to_the_scaling() -> None:
+    assert "DesiredCount" not in RESOURCES["Service"]["Properties"]
+    assert RESOURCES["Scaling"]["Properties"]["MinCapacity"] == {"Ref": "MinimumTasks"}
+
+
+def test_a_load_balancer_on_the_internet_needs_keys() -> None:
+    (rule,) = READ["Rules"].values()
+    assert rule["RuleCondition"] == {"Equals": [{"Ref": "Scheme"}, "internet-facing"]}
+    assert rule["Assertions"][0]["Assert"] == {"Not": [{"Equals": [{"Ref": "ApiKeys"}, ""]}]}
+
+
+def test_errors_latency_and_missing_tasks_have_alarms_and_a_topic() -> None:
+    alarms = {name: about for name, about in RESOURCES.items() if about["Type"] == "AWS::CloudWatch::Alarm"}
+    watched = {about["Properties"]["MetricName"] for about in alarms.values()}
+    assert watched == {"HTTPCode_Target_5XX_Count", "TargetResponseTime", "HealthyHostCount"}
+    assert all("AlarmActions" in about["Properties"] for about in alarms.values())
+
+
+@pytest.mark.parametrize(("address", "port"), [("169.254.170.23/32", 80), ("169.254.20.10/32", 53)])
+def test_a_pod_reaches_its_credentials_and_its_nodes_dns(address: str, port: int) -> None:
+    rules = manifest("NetworkPolicy")["spec"]["egress"]
+    (rule,) = [rule for rule in rules if rule["to"] == [{"ipBlock": {"cidr": address}}]]
+    assert {entry["port"] for entry in rule["ports"]} == {port}

@@ -70,6 +70,13 @@ def test_the_labels_tell_the_version(images: Images, image: str) -> None:
     assert labels["org.opencontainers.image.licenses"] == "MIT"
 
 
+def test_sagemaker_may_choose_the_endpoints_port_and_any_user_may_read_it(images: Images) -> None:
+    assert images.config(ENDPOINT)["Labels"]["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
+    unread = "find /opt/inference ! -perm -a+r -o -type d ! -perm -a+x"
+    asked = images.run(Run(ENDPOINT, user="65534:65534"), "sh", "-c", unread)
+    assert asked.stdout + asked.stderr == ""
+
+
 def test_the_gateway_knows_its_version_without_a_checkout(gateway_url: str) -> None:
     assert httpx2.get(f"{gateway_url}/health").json()["version"] == VERSION
 
