@@ -9,7 +9,7 @@ import json
 import math
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Smoke:
     first_ms: float
     latency_ms: float
     images_per_second: float
+    bytes_per_image: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For --json, and for `cost --bench`."""
@@ -76,7 +77,8 @@ def asked(aws: Aws, endpoint: str, target: Target, question: Question, body: byt
     if problems:
         raise failed(aws, endpoint, problems)
     times = [timed(aws, endpoint, body)[0] for _ in range(question.requests)]
-    result = summary(target, question, answer, [first_ms, *times])
+    moved = len(body) + len(json.dumps(answer))
+    result = replace(summary(target, question, answer, [first_ms, *times]), bytes_per_image=moved)
     problems = disappointments(result, question)
     if problems:
         raise failed(aws, endpoint, problems)

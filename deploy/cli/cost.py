@@ -9,6 +9,7 @@ from deploy.cli.options import Common, option, takes
 from deploy.cli.prepare import account
 from deploy.cli.screen import Screen, answering
 from deploy.cost.bill import COLUMNS, answer, notes, rows
+from deploy.cost.gateway import Gateway, gateway_cost
 from deploy.cost.measured import Measured, parse_throughput, read_bench
 from deploy.cost.plot import plot
 from deploy.cost.prices import Prices, live_prices, read_prices
@@ -35,6 +36,10 @@ def command(
         list[str] | None, option(text="TARGET=TYPE: another instance than the target's default; may be repeated.")
     ] = None,
     memory_mb: Annotated[int, option(text="Serverless memory.")] = 2048,
+    savings_percent: Annotated[float, option(text="What a Savings Plan takes off the machines.", min=0, max=64)] = 0.0,
+    tasks: Annotated[int, option(text="Fargate tasks of the gateway, a vCPU and 2 GB each.", min=1)] = 2,
+    tasks_on_arm: Annotated[bool, option("--tasks-on-arm", text="Price the gateway's tasks on ARM64.")] = False,
+    nats: Annotated[int, option(text="NAT gateways between the tasks and AWS; 0 with VPC endpoints.", min=0)] = 1,
     live: Annotated[bool, option("--live", text="Ask AWS's price list instead of the dated table.")] = False,
     plot_to: Annotated[Path | None, option("--plot", text="Also draw it, to an SVG, PNG or PDF file.")] = None,
 ) -> None:
@@ -46,8 +51,9 @@ def command(
         load = Load(images_per_day, peak, fill, max_latency_ms)
         machines = dict(map(machine_choice, instance_type or ()))
         prices = prices_now(screen, common, set(machines.values())) if live else read_prices()
-        ways = priced(prices, measured, machines, memory_mb)
+        ways = priced(prices, measured, machines, memory_mb, savings_percent / 100)
         show_cost(screen, prices, ways, load)
+        show_gateway(screen, prices, Gateway(tasks=tasks, arm=tasks_on_arm, nats=nats))
         if plot_to is not None:
             plot(plot_to, ways, load, f"Prices of {prices.region}, {prices.as_of}")
             screen.say(f"Drawn to {plot_to}.")
@@ -68,13 +74,15 @@ def prices_now(screen: Screen, common: Common, machines: set[str]) -> Prices:
     return live_prices(aws, wanted, datetime.now(UTC).date().isoformat())
 
 
-def priced(prices: Prices, measured: dict[str, Measured], machines: dict[str, str], memory_mb: int) -> list[Way]:
+def priced(
+    prices: Prices, measured: dict[str, Measured], machines: dict[str, str], memory_mb: int, saved: float
+) -> list[Way]:
     """Every target, and the original post's ways for comparison."""
     wishes = [
         check(replace(default_wish(target), instance_type=machines.get(target.name), memory_mb=memory_mb))
         for target in TARGETS.values()
     ]
-    return [*target_ways(prices, measured, wishes), *original_ways(prices)]
+    return [*target_ways(prices, measured, wishes, saved), *original_ways(prices)]
 
 
 def show_cost(screen: Screen, prices: Prices, ways: list[Way], load: Load) -> None:
@@ -86,7 +94,19 @@ def show_cost(screen: Screen, prices: Prices, ways: list[Way], load: Load) -> No
     for note in notes(ways):
         screen.say(note)
     screen.say(f"Prices of {prices.region} as of {prices.as_of}. {prices.note}")
+    if age := prices.age_note(datetime.now(UTC).date()):
+        screen.say(age)
     if found["cheapest"]:
         screen.say(f"Cheapest: {found['cheapest']}.")
     else:
         screen.say("No way is known to fit: measure one with `detect-deploy smoke --json`, and give it with --bench.")
+
+
+def show_gateway(screen: Screen, prices: Prices, gateway: Gateway) -> None:
+    """What the gateway in front costs a month, which may be more than the endpoint."""
+    cost = gateway_cost(prices, gateway)
+    screen.answer["gateway"] = cost
+    screen.say(
+        f"Beside the endpoint, the gateway on Fargate: ${cost['total']:.0f} a month, of which ${cost['tasks']:.0f} for "
+        f"{gateway.tasks} tasks, ${cost['load_balancer']:.0f} for the load balancer, ${cost['nat']:.0f} for NAT."
+    )

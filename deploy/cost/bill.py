@@ -1,6 +1,7 @@
 """What a plan costs, and the answer to which way is cheapest, as rows and as JSON."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from deploy.cost.prices import Prices
@@ -20,6 +21,7 @@ def plan_cost(prices: Prices, wish: Wish, region: str) -> dict[str, Any]:
     note = f"prices of {prices.region} as of {prices.as_of}: {prices.note}"
     if region != prices.region:
         note += f" This is {region}, where they differ."
+    note = f"{note} {prices.age_note(datetime.now(UTC).date())}".strip()
     if way.hourly is None:  # serverless
         per_second = way.gb_second * way.memory_gb
         return {"per_hour": 0.0, "per_month": 0.0, "per_second_of_work": per_second, "note": note}

@@ -10,13 +10,16 @@ from typing import Any
 from deploy.errors import Refused
 from deploy.wish import target_named
 
+BYTES_PER_IMAGE = 110_000.0  # what the bundled test image has at 512×512, with its answer
+
 
 @dataclass(frozen=True)
 class Measured:
-    """What one machine of a way does: images a second at full load, and milliseconds an image."""
+    """What one machine of a way does: images a second at full load, milliseconds an image, bytes in and out of it."""
 
     images_per_second: float
     latency_ms: float
+    bytes_per_image: float = BYTES_PER_IMAGE
 
 
 def read_bench(path: Path) -> dict[str, Measured]:
@@ -34,7 +37,9 @@ def read_bench(path: Path) -> dict[str, Measured]:
 
 def measured_row(row: Mapping[str, Any]) -> tuple[str, Measured]:
     """One measured target."""
-    return row["target"], checked(row["target"], Measured(float(row["images_per_second"]), float(row["latency_ms"])))
+    moved = float(row.get("bytes_per_image", BYTES_PER_IMAGE))
+    measured = Measured(float(row["images_per_second"]), float(row["latency_ms"]), moved)
+    return row["target"], checked(row["target"], measured)
 
 
 def parse_throughput(text: str) -> tuple[str, Measured]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from deploy.errors import NotFound
 
 TABLE = Path(__file__).parent / "prices.json"
 SERVERLESS = "serverless"
+FRESH_DAYS = 90
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Prices:
     note: str
     table: dict[str, Price]
     measured_before: tuple[dict[str, Any], ...]
+
+    def age_note(self, today: date) -> str:
+        """A warning for a table that is no longer young, else nothing."""
+        days = (today - date.fromisoformat(self.as_of)).days
+        return f"These prices are {days} days old: `detect-deploy cost --live` asks AWS's." if days > FRESH_DAYS else ""
 
     def of(self, what: str) -> Price:
         """The price of an instance type, an accelerator or `serverless`. Raises NotFound."""
@@ -61,15 +68,20 @@ def read_prices(path: Path = TABLE) -> Prices:
 def live_prices(aws: Aws, wanted: set[str], today: str) -> Prices:
     """The table with AWS's own prices for the region in place of what it has of them.
 
-    Accelerators stay as they were: AWS lists them no longer.
+    Accelerators stay as they were, since AWS lists them no longer; so do the parts that are not SageMaker's machines.
     """
     known = read_prices()
-    asked = {what for what in wanted | known.table.keys() if not what.startswith("ml.eia")}
+    asked = {what for what in wanted | known.table.keys() if is_asked(what)}
     found = {what: price for what in sorted(asked) if (price := listed(aws, what)) is not None}
     missing = sorted(asked - found.keys())
     note = f"AWS's price list, {today}" + (f"; not listed there: {', '.join(missing)}" if missing else "")
-    kept = known.table if aws.region == known.region else {}
+    kept = {what: price for what, price in known.table.items() if aws.region == known.region or not is_asked(what)}
     return replace(known, as_of=today, region=aws.region, note=note, table={**kept, **found})
+
+
+def is_asked(what: str) -> bool:
+    """Whether AWS's price list of SageMaker's machines is asked for it."""
+    return what == SERVERLESS or (what.startswith("ml.") and not what.startswith("ml.eia"))
 
 
 def listed(aws: Aws, what: str) -> Price | None:

@@ -19,7 +19,10 @@ COLD = "costs nothing while idle; the first image after a pause waits for a cold
 
 @dataclass(frozen=True)
 class Way:
-    """A way to run the detector, priced. `hourly` is one machine's; serverless has dollars a GB-second instead."""
+    """A way to run the detector, priced. `hourly` is one machine's; serverless has dollars a GB-second instead.
+
+    `gigabyte` is what SageMaker asks for each one that goes in or out.
+    """
 
     name: str
     title: str
@@ -29,15 +32,21 @@ class Way:
     gb_second: float = 0.0
     memory_gb: float = 0.0
     note: str = ""
+    gigabyte: float = 0.0
 
     @property
     def per_image(self) -> float | None:
-        """Dollars for one image at full load."""
+        """Dollars for one image at full load: the machine's time and the data."""
         if self.measured is None:
             return None
         if self.serverless:
-            return self.gb_second * self.memory_gb * self.measured.latency_ms / 1000
-        return None if self.hourly is None else self.hourly / 3600 / self.measured.images_per_second
+            return self.gb_second * self.memory_gb * self.measured.latency_ms / 1000 + self.data
+        return None if self.hourly is None else self.hourly / 3600 / self.measured.images_per_second + self.data
+
+    @property
+    def data(self) -> float:
+        """Dollars for one image's way in and its answer's way out."""
+        return self.gigabyte * self.measured.bytes_per_image / 1e9 if self.measured else 0.0
 
     @property
     def serverless(self) -> bool:
@@ -74,7 +83,7 @@ def monthly(way: Way, load: Load) -> float | None:
     if way.per_image is None:
         return None
     if way.hourly is not None:
-        return machines(way, load) * way.hourly * HOURS_A_MONTH
+        return machines(way, load) * way.hourly * HOURS_A_MONTH + load.images_a_day * DAYS_A_MONTH * way.data
     return load.images_a_day * DAYS_A_MONTH * way.per_image
 
 
@@ -92,29 +101,42 @@ def cheapest(ways: Iterable[Way], load: Load) -> Way | None:
     return min((way for way in ways if fits(way, load)), key=lambda way: monthly(way, load) or 0.0, default=None)
 
 
-def target_ways(prices: Prices, measured: Mapping[str, Measured], wishes: Iterable[Wish]) -> list[Way]:
+def target_ways(
+    prices: Prices, measured: Mapping[str, Measured], wishes: Iterable[Wish], saved: float = 0.0
+) -> list[Way]:
     """Every wish, priced; without a price where the table has none."""
-    return [known_way(prices, measured.get(wish.target.name), wish) for wish in wishes]
+    return [known_way(prices, measured.get(wish.target.name), wish, saved) for wish in wishes]
 
 
-def known_way(prices: Prices, measured: Measured | None, wish: Wish) -> Way:
+def known_way(prices: Prices, measured: Measured | None, wish: Wish, saved: float) -> Way:
     """A wish, priced or not."""
     try:
-        return target_way(prices, measured, wish)
+        return target_way(prices, measured, wish, saved)
     except NotFound as error:
         return Way(wish.target.name, " + ".join(parts_of(wish)), None, measured, note=str(error))
 
 
-def target_way(prices: Prices, measured: Measured | None, wish: Wish) -> Way:
-    """A wish, priced. Raises NotFound where the table has no price for it."""
+def target_way(prices: Prices, measured: Measured | None, wish: Wish, saved: float = 0.0) -> Way:
+    """A wish, priced; `saved` is a Savings Plan's share off the machines. Raises NotFound without a price."""
+    data = prices.of("data").usd
     if wish.machine is None:
         memory = wish.memory_mb / 1024
         rate = prices.of(SERVERLESS).usd
-        return Way(wish.target.name, f"{memory:g} GB", None, measured, gb_second=rate, memory_gb=memory, note=COLD)
+        return Way(
+            wish.target.name,
+            f"{memory:g} GB",
+            None,
+            measured,
+            gb_second=rate,
+            memory_gb=memory,
+            note=COLD,
+            gigabyte=data,
+        )
     parts = parts_of(wish)
-    hourly = sum(prices.of(part).usd for part in parts)
+    hourly = sum(prices.of(part).usd for part in parts) * (1 - saved)
     note = machine_note(prices, wish)
-    return Way(wish.target.name, " + ".join(parts), hourly, measured, offered=wish.attached is None, note=note)
+    offered = wish.attached is None
+    return Way(wish.target.name, " + ".join(parts), hourly, measured, offered, note=note, gigabyte=data)
 
 
 def parts_of(wish: Wish) -> list[str]:

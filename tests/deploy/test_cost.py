@@ -1,6 +1,7 @@
 """Which way is cheapest: the arithmetic's laws, the table, the plot, AWS's own price list."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,40 @@ def test_live_asks_awss_price_list_for_the_region(cloud: Cloud, deploy: Deploy) 
     assert answer["prices"]["region"] == "eu-west-1"
     assert found["graviton"]["per_hour"] is None
     assert "ml.c7g.large" in answer["prices"]["note"]
+
+
+def test_data_in_and_out_is_paid_for_beside_the_machines(deploy: Deploy) -> None:
+    with_data = Way("i", "", 0.36, Measured(10, 100, 100_000), gigabyte=0.016)
+    without = Way("i", "", 0.36, Measured(10, 100, 100_000))
+    assert (with_data.per_image or 0) - (without.per_image or 0) == pytest.approx(1.60 / 1e6)
+    load = Load(1_000_000 / DAYS_A_MONTH)
+    assert (monthly(with_data, load) or 0) - (monthly(without, load) or 0) == pytest.approx(1.60)
+    ways = {way["name"]: way for way in deploy("cost", "--json", "--throughput", "serverless=10,100").json["ways"]}
+    assert ways["serverless"]["per_million_images"] == pytest.approx(0.00002 * 2 * 0.1 * 1e6 + 0.016 * 110)
+
+
+def test_the_gateway_costs_what_its_tasks_its_balancer_and_its_nat_cost(deploy: Deploy) -> None:
+    cost = deploy("cost", "--json").json["gateway"]
+    assert cost["tasks"] == pytest.approx(2 * (0.04048 + 2 * 0.004445) * HOURS_A_MONTH)
+    assert round(cost["tasks"]) == 72
+    assert cost["total"] == pytest.approx(cost["tasks"] + (0.0225 + 0.045) * HOURS_A_MONTH)
+    cheaper = deploy("cost", "--json", "--tasks-on-arm", "--nats", "0").json["gateway"]
+    assert cheaper["tasks"] < cost["tasks"]
+    assert cheaper["nat"] == 0
+    assert "gateway on Fargate" in deploy("cost").out
+
+
+def test_a_savings_plan_takes_its_share_off_the_machines_alone(deploy: Deploy) -> None:
+    ways = {way["name"]: way for way in deploy("cost", "--json", "--savings-percent", "50").json["ways"]}
+    assert ways["cpu"]["per_hour"] == pytest.approx(0.051)
+    assert ways["original CPU"]["per_hour"] == pytest.approx(0.102)
+
+
+@pytest.mark.parametrize(("days", "warned"), [(0, False), (90, False), (91, True)])
+def test_a_table_older_than_three_months_is_warned_of(days: int, warned: bool) -> None:
+    prices = read_prices()
+    today = date.fromisoformat(prices.as_of) + timedelta(days=days)
+    assert bool(prices.age_note(today)) is warned
 
 
 def test_the_price_table_is_dated_and_every_row_has_a_source() -> None:
