@@ -45,15 +45,23 @@ def silent(text: str, done: float | None = None) -> None:
     """Says nothing."""
 
 
+def deaf(line: str) -> None:
+    """Does not listen."""
+
+
 @dataclass
 class Aws:
-    """An account and region as one run sees it; `poll`, `settle` and `limit` are seconds."""
+    """An account and region as one run sees it; `poll`, `settle` and `limit` are seconds.
+
+    `report` is told what AWS is doing, `hear` what the container logs meanwhile.
+    """
 
     session: boto3.Session
     region: str
     account: str
     caller: str
     report: Report = silent
+    hear: Callable[[str], None] = deaf
     poll: float = 5.0
     settle: float = 180.0
     limit: float = 3600.0

@@ -22,11 +22,33 @@ def container(wish: Wish, image: str, artifact_url: str) -> Any:
     return {"Image": image, "ModelDataUrl": artifact_url, "Environment": environment}
 
 
+def network(wish: Wish) -> Any:
+    """What CreateModel is told of the network; nothing for the internet."""
+    vpc = {"VpcConfig": {"Subnets": list(wish.subnets), "SecurityGroupIds": list(wish.security_groups)}}
+    return {**(vpc if wish.subnets else {}), **({"EnableNetworkIsolation": True} if wish.isolated else {})}
+
+
+def storage(wish: Wish) -> Any:
+    """What CreateEndpointConfig is told of encryption and data capture; nothing by default."""
+    key = {"KmsKeyId": wish.kms_key} if wish.kms_key else {}
+    if not wish.capture_to:
+        return key
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": wish.capture_percent,
+        "DestinationS3Uri": wish.capture_to,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    return {**key, "DataCaptureConfig": capture}
+
+
 def variant(wish: Wish, model: str) -> Any:
     """The configuration's one variant, as CreateEndpointConfig takes it."""
     common = {"VariantName": names.VARIANT, "ModelName": model, "InitialVariantWeight": 1.0}
     if wish.target.serverless:
-        return {**common, "ServerlessConfig": {"MemorySizeInMB": wish.memory_mb, "MaxConcurrency": wish.concurrency}}
+        about = {"MemorySizeInMB": wish.memory_mb, "MaxConcurrency": wish.concurrency}
+        ready = {"ProvisionedConcurrency": wish.provisioned} if wish.provisioned else {}
+        return {**common, "ServerlessConfig": {**about, **ready}}
     chosen: dict[str, Any] = {
         **common,
         "InstanceType": wish.machine,
@@ -36,7 +58,7 @@ def variant(wish: Wish, model: str) -> Any:
     return {**chosen, "AcceleratorType": wish.attached} if wish.attached else chosen
 
 
-def create_model(aws: Aws, endpoint: str, name: str, container: Any, role: str) -> None:
+def create_model(aws: Aws, wish: Wish, name: str, container: Any, role: str) -> None:
     """The model, or the same one from an earlier run."""
     try:
         call(
@@ -44,7 +66,8 @@ def create_model(aws: Aws, endpoint: str, name: str, container: Any, role: str) 
             ModelName=name,
             PrimaryContainer=container,
             ExecutionRoleArn=role,
-            Tags=names.tags(endpoint),
+            Tags=names.tags(wish.endpoint, **wish.tags),
+            **network(wish),
         )
     except AlreadyExists:
         return
@@ -58,7 +81,8 @@ def create_config(aws: Aws, wish: Wish, name: str, model: str) -> None:
             aws.sagemaker.create_endpoint_config,
             EndpointConfigName=name,
             ProductionVariants=[variant(wish, model)],
-            Tags=names.tags(wish.endpoint, **about),
+            Tags=names.tags(wish.endpoint, **about, **wish.tags),
+            **storage(wish),
         )
     except AlreadyExists:
         return

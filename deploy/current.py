@@ -26,22 +26,20 @@ def read_current(aws: Aws, endpoint: Endpoint) -> Current:
     variant: Mapping[str, Any] = dict(config["ProductionVariants"][0])
     model = call(aws.sagemaker.describe_model, ModelName=variant["ModelName"])
     tags = read_tags(aws, config["EndpointConfigArn"])
-    container: Mapping[str, Any] = dict(model["PrimaryContainer"])
     return Current(
-        wish=wish_of(aws, endpoint.name, tags, variant, container),
+        wish=wish_of(aws, endpoint.name, tags, dict(config), dict(model)),
         role=model["ExecutionRoleArn"],
-        artifact=container["ModelDataUrl"],
+        artifact=model["PrimaryContainer"]["ModelDataUrl"],
         previous=tags.get(names.PREVIOUS_TAG),
     )
 
 
-def wish_of(
-    aws: Aws, name: str, tags: dict[str, str], variant: Mapping[str, Any], container: Mapping[str, Any]
-) -> Wish:
-    """The wish that makes this variant and container."""
+def wish_of(aws: Aws, name: str, tags: dict[str, str], config: Mapping[str, Any], model: Mapping[str, Any]) -> Wish:
+    """The wish that makes this configuration and model."""
     target = target_named(tags.get(names.TARGET_TAG, "cpu"))
-    serverless = variant.get("ServerlessConfig", {})
-    own = {key: value for key, value in container.get("Environment", {}).items() if key not in target.environment}
+    variant, container = config["ProductionVariants"][0], model["PrimaryContainer"]
+    serverless, vpc = variant.get("ServerlessConfig", {}), model.get("VpcConfig", {})
+    capture = config.get("DataCaptureConfig", {})
     image = container["Image"]
     return Wish(
         endpoint=name,
@@ -52,7 +50,15 @@ def wish_of(
         accelerator=variant.get("AcceleratorType"),
         memory_mb=serverless.get("MemorySizeInMB", 2048),
         concurrency=serverless.get("MaxConcurrency", 5),
+        provisioned=serverless.get("ProvisionedConcurrency"),
         input_size=int(tags.get(names.SIZE_TAG, Wish.input_size)),
-        environment=own,
+        environment={k: v for k, v in container.get("Environment", {}).items() if k not in target.environment},
         legacy_elastic_inference="AcceleratorType" in variant,
+        subnets=tuple(vpc.get("Subnets", ())),
+        security_groups=tuple(vpc.get("SecurityGroupIds", ())),
+        isolated=model.get("EnableNetworkIsolation", False),
+        kms_key=config.get("KmsKeyId"),
+        capture_to=capture.get("DestinationS3Uri"),
+        capture_percent=capture.get("InitialSamplingPercentage", 100),
+        tags={key: value for key, value in tags.items() if not names.is_own(key) and not key.startswith("aws:")},
     )

@@ -1,6 +1,7 @@
 """The endpoint: read, awaited, compared, moved to a configuration, deleted."""
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,8 +91,11 @@ def existing(aws: Aws, name: str) -> Endpoint:
 
 
 def settled(aws: Aws, name: str) -> Endpoint | None:
-    """The endpoint once AWS has stopped working on it, None once it is gone. Raises TimedOut."""
-    started = time.monotonic()
+    """The endpoint once AWS has stopped working on it, None once it is gone; meanwhile its log is heard.
+
+    Raises TimedOut.
+    """
+    started, log = time.monotonic(), logs.Follower(aws, name)
     while (endpoint := describe(aws, name)) is not None and endpoint.moving:
         passed = time.monotonic() - started
         if passed > aws.limit:
@@ -100,6 +104,8 @@ def settled(aws: Aws, name: str) -> Endpoint | None:
                 hint="AWS keeps working on it: run the same command again to go on waiting.",
             )
         aws.report(f"endpoint {name}: {endpoint.status}")
+        for line in log.new():
+            aws.hear(line)
         time.sleep(aws.poll)
     return endpoint
 
@@ -162,12 +168,12 @@ def serving(aws: Aws, name: str) -> Endpoint:
     return endpoint
 
 
-def create_endpoint(aws: Aws, name: str, config: str) -> None:
+def create_endpoint(aws: Aws, name: str, config: str, tags: Mapping[str, str]) -> None:
     """The endpoint, or the same one from an earlier run."""
     if settled(aws, name) is not None:
         return
     try:
-        call(aws.sagemaker.create_endpoint, EndpointName=name, EndpointConfigName=config, Tags=names.tags(name))
+        call(aws.sagemaker.create_endpoint, EndpointName=name, EndpointConfigName=config, Tags=names.tags(name, **tags))
     except AlreadyExists:
         return
 

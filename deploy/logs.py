@@ -1,7 +1,7 @@
 """What the container says: its log group, kept for a month."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -49,7 +49,7 @@ def is_right(group: LogGroup | None, endpoint: str, bucket: str) -> bool:
     )
 
 
-def ensure_log_group(aws: Aws, endpoint: str, bucket: str) -> None:
+def ensure_log_group(aws: Aws, endpoint: str, bucket: str, more: Mapping[str, str]) -> None:
     """The log group is there, knows the bucket, and forgets after a month. An operator's own retention stays.
 
     It is made before the first upload and removed last: so `down` finds the artifacts wherever they are.
@@ -57,7 +57,7 @@ def ensure_log_group(aws: Aws, endpoint: str, bucket: str) -> None:
     name = names.log_group(endpoint)
     found = find_log_group(aws, endpoint)
     buckets = {bucket} | (found.buckets if found else set())
-    tags = {names.TAG: endpoint, names.BUCKETS_TAG: " ".join(sorted(buckets))}
+    tags = {**more, names.TAG: endpoint, names.BUCKETS_TAG: " ".join(sorted(buckets))}
     if found is None:
         with suppress(AlreadyExists):
             call(aws.logs.create_log_group, logGroupName=name, tags=tags)
@@ -105,14 +105,28 @@ def events(aws: Aws, endpoint: str, since_ms: int) -> Iterator[Line]:
         yield Line(event["timestamp"], event["eventId"], event["message"].rstrip())
 
 
-def stream(aws: Aws, endpoint: str, since_ms: int) -> Iterator[str]:
-    """Every line since then and every new one, until the operator stops it."""
-    seen: set[Line] = set()
+class Follower:
+    """Gives every line once, from now on; silent where there is no log, or it may not be read."""
+
+    def __init__(self, aws: Aws, endpoint: str) -> None:
+        self.aws, self.endpoint = aws, endpoint
+        self.since_ms, self.seen = minutes_ago(0), set[Line]()
+
+    def new(self) -> Iterator[str]:
+        """The lines since the last call."""
+        try:
+            found = [line for line in events(self.aws, self.endpoint, self.since_ms) if line not in self.seen]
+        except (NotFound, PermissionDenied):
+            return
+        self.seen.update(found)
+        self.since_ms = max((line.stamp for line in self.seen), default=self.since_ms)
+        self.seen = {line for line in self.seen if line.stamp == self.since_ms}
+        yield from (line.text for line in found)
+
+
+def stream(aws: Aws, endpoint: str) -> Iterator[str]:
+    """Every new line, until the operator stops it."""
+    follower = Follower(aws, endpoint)
     while True:
-        for line in events(aws, endpoint, since_ms):
-            if line not in seen:
-                seen.add(line)
-                yield line.text
-        since_ms = max((line.stamp for line in seen), default=since_ms)
-        seen = {line for line in seen if line.stamp == since_ms}
+        yield from follower.new()
         time.sleep(aws.poll)

@@ -61,6 +61,11 @@ def dimensions(endpoint: str) -> list[Any]:
     return [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": VARIANT}]
 
 
+def is_own(tag: str) -> bool:
+    """Whether a tag is one of ours, and not the operator's or AWS's."""
+    return tag.startswith(f"{PREFIX}:")
+
+
 def tags(endpoint: str, **more: str) -> list[Any]:
-    """What we put on everything that we make."""
+    """What we put on everything that we make: our tag, and the operator's."""
     return [{"Key": TAG, "Value": endpoint}, *({"Key": key, "Value": value} for key, value in more.items())]

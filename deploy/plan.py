@@ -8,7 +8,7 @@ from deploy.alarms import Limits
 from deploy.artifact import Artifact
 from deploy.aws import Aws, call, until_visible
 from deploy.bucket import Bucket, encryption_key, ensure_bucket, find_bucket, has_artifact, key_of, upload
-from deploy.configuration import container, create_config, create_model, source, variant
+from deploy.configuration import container, create_config, create_model, network, source, storage, variant
 from deploy.endpoint import STUCK, Endpoint, configurations, ours
 from deploy.errors import NotFound, PermissionDenied
 from deploy.image import check_image
@@ -71,13 +71,14 @@ class Plan:
         log_right = logs.is_right(self.log, self.wish.endpoint, self.bucket.name)
         log_note = "" if self.log and self.log.retention else f"kept {logs.RETENTION_DAYS} days"
         artifact_note = f"{self.artifact.size / 1e6:.1f} MB" if self.artifact else "as it is"
+        config_note = joined(self.wish.machine_note, self.wish.storage_note)
         return [
             Step(made(self.bucket.exists, self.bucket.blocked), "bucket", self.bucket.name, "public access blocked"),
             Step(made(self.role.exists, is_right(self.role, self.scope)), "role", self.role.name, self.role.origin),
             Step(made(bool(self.log), log_right), "log group", names.log_group(self.wish.endpoint), log_note),
             Step(made(self.uploaded), "artifact", self.artifact_url, artifact_note),
-            Step(made(self.model_exists), "model", self.model, self.scope.image),
-            Step(made(self.config_exists), "configuration", self.config, self.wish.machine_note),
+            Step(made(self.model_exists), "model", self.model, joined(self.scope.image, self.wish.network_note)),
+            Step(made(self.config_exists), "configuration", self.config, config_note),
             Step(self.endpoint_action, "endpoint", self.wish.endpoint, self.endpoint.status if self.endpoint else ""),
         ]
 
@@ -89,6 +90,11 @@ class Plan:
         if self.endpoint.status in ("Failed", *STUCK):
             return "replace"
         return "keep" if self.endpoint.config == self.config else "change"
+
+
+def joined(*notes: str) -> str:
+    """The notes that there are."""
+    return ", ".join(filter(None, notes))
 
 
 def made(exists: bool, right: bool = True) -> str:
@@ -120,9 +126,10 @@ def make_plan(aws: Aws, wish: Wish, choices: Choices) -> Plan:
     url = choices.artifact_url
     if choices.artifact is not None:
         url = f"s3://{bucket.name}/{names.artifact_key(wish.endpoint, choices.artifact.sha256)}"
-    made_of = {"container": container(wish, image, url), "role": role.arn}
+    made_of = {"container": container(wish, image, url), "role": role.arn, **network(wish)}
     model = names.content_name(wish.endpoint, made_of)
-    config = names.content_name(wish.endpoint, {"variant": variant(wish, model), "target": wish.target.name})
+    served_as = {"variant": variant(wish, model), "target": wish.target.name, **storage(wish)}
+    config = names.content_name(wish.endpoint, served_as)
     return Plan(
         wish=wish,
         role=role,
@@ -166,6 +173,9 @@ def planned_scope(aws: Aws, wish: Wish, endpoint: Endpoint | None, bucket: Bucke
         role_arn=own_role_arn(aws, wish.endpoint),
         buckets=unique(bucket.name, *sorted(others)),
         keys=tuple(key for key in unique(bucket.key, *(encryption_key(aws, name) for name in others)) if key),
+        vpc=bool(wish.subnets),
+        capture=(wish.capture_to or "").removeprefix("s3://").rstrip("/"),
+        volume_key=wish.kms_key or "",
         images=unique(image, *(runs.image for runs in before if runs)),
     )
 
@@ -197,16 +207,16 @@ def build(aws: Aws, plan: Plan) -> None:
     endpoint, done = plan.wish.endpoint, 1.0
     ensure_bucket(aws, plan.bucket)
     aws.report(f"bucket {plan.bucket.name}", done)
-    role = ensure_role(aws, plan.role, plan.scope)
+    role = ensure_role(aws, plan.role, plan.scope, plan.wish.tags)
     aws.report(f"role {plan.role.name}", done)
-    logs.ensure_log_group(aws, endpoint, plan.bucket.name)
+    logs.ensure_log_group(aws, endpoint, plan.bucket.name, plan.wish.tags)
     aws.report(f"log group {names.log_group(endpoint)}", done)
     if plan.artifact is not None and not plan.uploaded:
         upload(aws, plan.bucket.name, key_of(plan.artifact_url), plan.artifact)
     aws.report(f"artifact {plan.artifact_url}", done)
     if not plan.model_exists:
         made_of = container(plan.wish, plan.scope.image, plan.artifact_url)
-        until_visible(aws, lambda: create_model(aws, endpoint, plan.model, made_of, role), "model")
+        until_visible(aws, lambda: create_model(aws, plan.wish, plan.model, made_of, role), "model")
     aws.report(f"model {plan.model}", done)
     if not plan.config_exists:
         until_visible(aws, lambda: create_config(aws, plan.wish, plan.config, plan.model), "configuration")

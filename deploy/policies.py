@@ -37,6 +37,7 @@ class Scope:
     keys: tuple[str, ...] = ()
     vpc: bool = False
     capture: str = ""
+    volume_key: str = ""
 
     @property
     def bucket(self) -> str:
@@ -116,6 +117,7 @@ def deployer(scope: Scope) -> Document:
         allow("Bucket", DEPLOYER_BUCKET, scope.bucket_arns()),
         allow("Artifacts", DEPLOYER_ARTIFACTS, scope.objects()),
         *encryption(scope, "kms:Decrypt", "kms:GenerateDataKey"),
+        *([allow("VolumeKey", ("kms:CreateGrant", "kms:DescribeKey"), [scope.volume_key])] if scope.volume_key else []),
         *roles(scope),
         allow("PassRole", ("iam:PassRole",), [scope.role_arn], passed),
         allow("ScalingRole", ("iam:CreateServiceLinkedRole",), [scope.arn("iam", service_role, region=False)], linked),

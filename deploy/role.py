@@ -1,6 +1,7 @@
 """The execution role: the operator's, the machine's, our own from an earlier run, or a new one."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ def is_right(role: Role, scope: Scope) -> bool:
     return not role.ours or (role.bounded and role.policy == policies.execution(scope))
 
 
-def ensure_role(aws: Aws, role: Role, scope: Scope) -> str:
+def ensure_role(aws: Aws, role: Role, scope: Scope, tags: Mapping[str, str]) -> str:
     """The ARN of a role that exists and, where it is ours, may do what the endpoint needs.
 
     Raises PermissionDenied with the documents that an administrator needs.
@@ -118,14 +119,15 @@ def ensure_role(aws: Aws, role: Role, scope: Scope) -> str:
         return role.arn
     try:
         ensure_boundary(aws, scope)
-        arn = role.arn if role.exists else until_visible(aws, lambda: create_role(aws, role.name, scope), "boundary")
+        if not role.exists:
+            until_visible(aws, lambda: create_role(aws, role.name, scope, tags), "boundary")
         if role.exists and not role.bounded:
             call(aws.iam.put_role_permissions_boundary, RoleName=role.name, PermissionsBoundary=scope.boundary_arn)
         if role.policy != policies.execution(scope):
             put_policy(aws, role.name, scope)
     except PermissionDenied as error:
         raise needs_administrator(error, role.name, scope) from error
-    return arn
+    return role.arn
 
 
 def ensure_boundary(aws: Aws, scope: Scope) -> None:
@@ -138,17 +140,16 @@ def ensure_boundary(aws: Aws, scope: Scope) -> None:
             call(aws.iam.create_policy, PolicyName=names.BOUNDARY, PolicyDocument=document)
 
 
-def create_role(aws: Aws, name: str, scope: Scope) -> str:
+def create_role(aws: Aws, name: str, scope: Scope, tags: Mapping[str, str]) -> None:
     """A new role that SageMaker alone may assume, within the boundary."""
-    answer = call(
+    call(
         aws.iam.create_role,
         RoleName=name,
         AssumeRolePolicyDocument=json.dumps(policies.trust(scope)),
         PermissionsBoundary=scope.boundary_arn,
         Description="What a Detect Gateway endpoint runs as",
-        Tags=names.tags(scope.endpoint),
+        Tags=names.tags(scope.endpoint, **tags),
     )
-    return answer["Role"]["Arn"]
 
 
 def put_policy(aws: Aws, name: str, scope: Scope) -> None:

@@ -9,6 +9,7 @@ MXNET = ("*.params", "*-symbol.json")
 X86 = ("c5", "c5d", "c6i", "c7i", "m5", "m5d", "m6i", "m7i", "r5", "r5d", "r6i", "r7i", "t2")
 GRAVITON = ("c6g", "c6gd", "c6gn", "c7g", "c8g", "m6g", "m6gd", "m8g", "r6g", "r6gd", "r8g")
 GPU = ("g4dn", "g5", "p3", "p4d")  # what the image's CUDA 11.2 knows: neither older (p2) nor newer (g6, p5)
+NVME = ("c5d", "c6gd", "g4dn", "g5", "m5d", "m6gd", "p4d", "r5d", "r6gd")  # disks that SageMaker cannot encrypt
 
 # Where AWS keeps its images (source: SageMaker Python SDK, image_uri_config/mxnet.json).
 IMAGE_ACCOUNT = "763104351884"

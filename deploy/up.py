@@ -30,7 +30,7 @@ def up(aws: Aws, plan: Plan) -> Endpoint:
     if plan.endpoint_action == "replace":
         delete_endpoint(aws, name)
     try:
-        until_visible(aws, lambda: create_endpoint(aws, name, plan.config), "endpoint")
+        until_visible(aws, lambda: create_endpoint(aws, name, plan.config, plan.wish.tags), "endpoint")
     except AwsRefused as error:
         raise explained(plan.wish, error) from error
     return in_service(aws, name, plan.config)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from deploy.errors import Refused
-from deploy.targets import ACCELERATORS, ELASTIC_INFERENCE_ENDED, GPU, TARGETS, Target, registry
+from deploy.targets import ACCELERATORS, ELASTIC_INFERENCE_ENDED, GPU, NVME, TARGETS, Target, registry
 
 MEMORY_SIZES = range(1024, 6144 + 1, 1024)
 ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,49}")  # models and configurations add 13 characters
@@ -28,6 +28,14 @@ class Wish:
     input_size: int = 512
     environment: Mapping[str, str] = field(default_factory=dict)
     legacy_elastic_inference: bool = False
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    isolated: bool = False
+    kms_key: str | None = None
+    capture_to: str | None = None
+    capture_percent: int = 100
+    provisioned: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def machine(self) -> str | None:
@@ -40,10 +48,24 @@ class Wish:
         return self.accelerator or self.target.accelerator
 
     @property
+    def network_note(self) -> str:
+        """What the container reaches, in words; empty for the internet."""
+        vpc = f"in {', '.join(self.subnets)}" if self.subnets else ""
+        return ", ".join(filter(None, (vpc, "network isolation" if self.isolated else "")))
+
+    @property
+    def storage_note(self) -> str:
+        """What is encrypted and captured, in words."""
+        key = f"encrypted with {self.kms_key}" if self.kms_key else ""
+        captured = f"{self.capture_percent} % captured to {self.capture_to}" if self.capture_to else ""
+        return ", ".join(filter(None, (key, captured)))
+
+    @property
     def machine_note(self) -> str:
         """What the endpoint runs on, in words."""
         if self.target.serverless:
-            return f"serverless, {self.memory_mb} MB, {self.concurrency} at once"
+            ready = f", {self.provisioned} always ready" if self.provisioned else ""
+            return f"serverless, {self.memory_mb} MB, {self.concurrency} at once{ready}"
         attached = f" with {self.attached}" if self.attached else ""
         return f"{self.instances} × {self.machine}{attached}"
 
@@ -82,6 +104,8 @@ def check(wish: Wish) -> Wish:
     check_accelerator(wish)
     check_machine(wish)
     check_sizes(wish)
+    check_network(wish)
+    check_storage(wish)
     return wish
 
 
@@ -129,6 +153,37 @@ def check_sizes(wish: Wish) -> None:
         refuse(
             f"A request of {wish.payload_mb:g} MB is over SageMaker's limit of {limit:g} MB for {wish.target.title}."
         )
+
+
+def check_network(wish: Wish) -> None:
+    """Raises Refused for half a VPC, and for what serverless endpoints do not have."""
+    if bool(wish.subnets) != bool(wish.security_groups):
+        refuse("A VPC needs both --subnet and --security-group.")
+    if wish.target.serverless and (wish.subnets or wish.isolated):
+        refuse("A serverless endpoint has neither a VPC nor network isolation.", hint="Choose a target with instances.")
+    if wish.isolated and wish.target.requirements and wish.image is None:
+        refuse(
+            f"The target {wish.target.name} installs GluonCV at its start, which network isolation forbids.",
+            hint="Choose --target cpu, or name an image that has it with --image.",
+        )
+
+
+def check_storage(wish: Wish) -> None:
+    """Raises Refused for keys, captures and provisioned concurrency that SageMaker would not take."""
+    if wish.kms_key and not re.fullmatch(r"arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+", wish.kms_key):
+        refuse("--kms-key is the ARN of a KMS key.")
+    if wish.kms_key and (kind := family(wish.machine or "")) in NVME:
+        refuse(f"Instances of the family {kind} encrypt their disks with a key of their own.", hint="Drop --kms-key.")
+    if wish.capture_to and not re.fullmatch(r"s3://[a-z0-9.-]{3,63}/\S+", wish.capture_to):
+        refuse("--capture-to is s3://BUCKET/PREFIX.")
+    if wish.capture_to and wish.target.serverless:
+        refuse("A serverless endpoint captures no data.", hint="Drop --capture-to, or choose a target with instances.")
+    if not 1 <= wish.capture_percent <= 100:
+        refuse("--capture-percent is 1 to 100.")
+    if wish.provisioned is not None and not wish.target.serverless:
+        refuse("Only a serverless endpoint has provisioned concurrency.", hint="Drop --provisioned-concurrency.")
+    if wish.provisioned is not None and not 1 <= wish.provisioned <= wish.concurrency:
+        refuse("--provisioned-concurrency is 1 to --concurrency.")
 
 
 def family(instance_type: str) -> str:

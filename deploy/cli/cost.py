@@ -69,7 +69,7 @@ def machine_choice(text: str) -> tuple[str, str]:
 
 def prices_now(screen: Screen, common: Common, machines: set[str]) -> Prices:
     """AWS's own prices."""
-    aws = account(common, screen.report)
+    aws = account(common, screen)
     wanted = machines | {target.instance_type for target in TARGETS.values() if target.instance_type}
     return live_prices(aws, wanted, datetime.now(UTC).date().isoformat())
 

@@ -24,7 +24,7 @@ def command(
     with answering(common.as_json) as screen:
         if all_orphans and (delete_role or delete_bucket):
             raise Refused("--all-orphans removes neither roles nor buckets.")
-        aws = account(common, screen.report)
+        aws = account(common, screen)
         place = bucket or bucket_name(aws.region, aws.account)
         things = orphans(aws, place) if all_orphans else belongings(aws, common.endpoint_name, place)
         screen.table("To be removed", ("what", "name", "endpoint"), [(t.kind, t.name, t.endpoint) for t in things])

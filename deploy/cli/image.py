@@ -27,7 +27,7 @@ def command(
     with answering(common.as_json) as screen:
         if architecture not in ARCHITECTURES:
             raise Refused(f"--architecture is {' or '.join(ARCHITECTURES)}, not {architecture!r}.")
-        aws = account(common, screen.report)
+        aws = account(common, screen)
         image = parse(f"{aws.account}.dkr.ecr.{aws.region}.{aws.suffix}/{name}")
         screen.answer |= {"image": image.uri, "lines": lines(image, architecture, str(context))}
         if print_lines:

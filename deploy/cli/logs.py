@@ -6,7 +6,7 @@ from deploy.cli.options import Common, option, takes
 from deploy.cli.prepare import account
 from deploy.cli.screen import answering
 from deploy.errors import Refused
-from deploy.logs import minutes_ago, stream, tail
+from deploy.logs import stream, tail
 
 
 @takes(common=Common)
@@ -20,9 +20,9 @@ def command(
     with answering(common.as_json) as screen:
         if follow and common.as_json:
             raise Refused("--follow never ends, and a JSON document does.")
-        aws = account(common, screen.report)
+        aws = account(common, screen)
         screen.answer["lines"] = found = tail(aws, common.endpoint_name, lines, minutes)
         for line in found:
             screen.say(line)
-        for line in stream(aws, common.endpoint_name, minutes_ago(0)) if follow else ():
+        for line in stream(aws, common.endpoint_name) if follow else ():
             screen.say(line)

@@ -22,6 +22,15 @@ def option(*names: str, text: str, **more: Any) -> Any:
     return typer.Option(*names, help=text, **more)
 
 
+def pairs(given: list[str] | None, name: str) -> dict[str, str] | None:
+    """KEY=VALUE options as a table, or None where none were given. Raises Refused."""
+    if given is None:
+        return None
+    if any("=" not in pair for pair in given):
+        raise Refused(f"{name} takes KEY=VALUE.")
+    return dict(pair.split("=", 1) for pair in given)
+
+
 @dataclass(frozen=True)
 class Common:
     """What every command takes."""
@@ -55,18 +64,20 @@ class Wanted:
         bool, option("--legacy-elastic-inference", text="Try Elastic Inference although AWS has withdrawn it.")
     ] = False
     env: Annotated[list[str] | None, option(text="KEY=VALUE for the container; may be repeated.")] = None
+    provisioned_concurrency: Annotated[int | None, option(text="Serverless requests that never wait.")] = None
+    subnet: Annotated[list[str] | None, option(text="Subnet of the container's VPC; may be repeated.")] = None
+    security_group: Annotated[list[str] | None, option(text="Its security group; may be repeated.")] = None
+    network_isolation: Annotated[
+        bool | None, option("--network-isolation/--no-network-isolation", text="No network for the container.")
+    ] = None
+    kms_key: Annotated[str | None, option(text="ARN of the KMS key that encrypts the instances' disks.")] = None
+    capture_to: Annotated[str | None, option(text="Keep requests and responses under s3://BUCKET/PREFIX.")] = None
+    capture_percent: Annotated[int | None, option(text="How many of them. Default: 100.")] = None
+    tag: Annotated[list[str] | None, option(text="KEY=VALUE on all that is made; may be repeated.")] = None
     role: Annotated[str | None, option(text="Execution role, by name or ARN. Default: this machine's, or our own.")] = (
         None
     )
     bucket: Annotated[str | None, option(text="Bucket of the artifact. Default: sagemaker-REGION-ACCOUNT.")] = None
-
-    def environment(self) -> dict[str, str] | None:
-        """The container's variables, or None where none were given. Raises Refused."""
-        if self.env is None:
-            return None
-        if any("=" not in pair for pair in self.env):
-            raise Refused("--env takes KEY=VALUE.")
-        return dict(pair.split("=", 1) for pair in self.env)
 
     def weights(self) -> Path | None:
         """The folder to pack for a new endpoint; None for the empty artifact."""

@@ -19,7 +19,7 @@ TITLES = {
 def command(common: Common, wanted: Wanted) -> None:
     """Show what would be created or changed, the roles' policies and the cost. Touches nothing."""
     with answering(common.as_json) as screen:
-        aws = account(common, screen.report)
+        aws = account(common, screen)
         plan = plan_any(aws, common, wanted)
         show_plan(screen, plan)
         policies = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from deploy.artifact import Artifact, pack
-from deploy.aws import Aws, Report, connect
-from deploy.cli.options import Asked, Common, Wanted
+from deploy.aws import Aws, connect
+from deploy.cli.options import Asked, Common, Wanted, pairs
 from deploy.cli.screen import Screen
 from deploy.current import Current, read_current
 from deploy.endpoint import Endpoint, existing, ours
@@ -20,10 +20,10 @@ from deploy.wish import Wish, changed, check, target_named
 SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
 
 
-def account(common: Common, report: Report) -> Aws:
+def account(common: Common, screen: Screen) -> Aws:
     """The account that the options name. Raises Refused, Unreachable."""
     patience = {"poll": common.poll_seconds, "limit": common.timeout_minutes * 60}
-    return connect(common.region, common.profile, report=report, **patience)
+    return connect(common.region, common.profile, report=screen.report, hear=screen.hear, **patience)
 
 
 def new_wish(common: Common, wanted: Wanted) -> Wish:
@@ -33,17 +33,26 @@ def new_wish(common: Common, wanted: Wanted) -> Wish:
     return check(Wish(common.endpoint_name, target, **given))
 
 
+# The wish's fields whose options are named otherwise.
+RENAMED = {"isolated": "network_isolation", "provisioned": "provisioned_concurrency"}
+PLAIN = (
+    *("image", "instance_type", "instances", "memory_mb", "concurrency", "payload_mb", "accelerator"),
+    *("isolated", "kms_key", "capture_to", "capture_percent", "provisioned"),
+)
+
+
 def given_options(wanted: Wanted) -> dict[str, Any]:
     """The wish's fields that the operator gave."""
-    names = ("image", "instance_type", "instances", "memory_mb", "concurrency", "payload_mb", "accelerator")
-    given = {name: value for name in names if (value := getattr(wanted, name)) is not None}
-    if wanted.target is not None:
-        given["target"] = target_named(wanted.target)
-    if wanted.legacy_elastic_inference:
-        given["legacy_elastic_inference"] = True
-    if (environment := wanted.environment()) is not None:
-        given["environment"] = environment
-    return given
+    found = {
+        **{name: getattr(wanted, RENAMED.get(name, name)) for name in PLAIN},
+        "target": wanted.target and target_named(wanted.target),
+        "legacy_elastic_inference": wanted.legacy_elastic_inference or None,
+        "environment": pairs(wanted.env, "--env"),
+        "tags": pairs(wanted.tag, "--tag"),
+        "subnets": wanted.subnet and tuple(wanted.subnet),
+        "security_groups": wanted.security_group and tuple(wanted.security_group),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def plan_new(aws: Aws, common: Common, wanted: Wanted) -> Plan:

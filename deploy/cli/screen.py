@@ -43,6 +43,10 @@ class Screen:
             self.err.print(escape(text))
         self.said = text
 
+    def hear(self, line: str) -> None:
+        """Shows a line of the container's log, which stays on the screen."""
+        self.progress.console.print(f"[dim]  {escape(line)}[/]")
+
     def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Prints a table; None is a dash."""
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

@@ -16,6 +16,9 @@ def show_plan(screen: Screen, plan: Plan) -> None:
     screen.answer["cost"] = cost
     screen.table("Plan", ("", "what", "name", ""), [(s.action, s.kind, s.name, s.note) for s in plan.steps])
     screen.say(cost_line(cost))
+    if plan.endpoint_action == "change" and not plan.wish.target.serverless:
+        screen.answer["quota"] = needed = f"{2 * plan.priced.instances} × {plan.wish.machine}"
+        screen.say(f"SageMaker starts the new instances beside the old: the account's quota has to allow {needed}.")
 
 
 def show_endpoint(screen: Screen, endpoint: Endpoint) -> None:

@@ -10,6 +10,6 @@ from deploy.endpoint import existing
 def command(common: Common, asked: Asked) -> None:
     """Post a real image and check the response's shape, boxes and latency."""
     with answering(common.as_json) as screen:
-        aws = account(common, screen.report)
+        aws = account(common, screen)
         tester(screen, aws, asked)(existing(aws, common.endpoint_name))
         screen.table("Smoke test", ("", ""), flat(screen.answer["smoke"]))

@@ -14,7 +14,7 @@ NOT_IN_SERVICE = 1
 def command(common: Common) -> None:
     """Show state, variant, instances and the last hour's invocations, errors and latency. 1 unless it is in service."""
     with answering(common.as_json) as screen:
-        found = status(account(common, screen.report), common.endpoint_name)
+        found = status(account(common, screen), common.endpoint_name)
         screen.answer.update(found)
         screen.table(f"Endpoint {common.endpoint_name}", ("", ""), list(flat(found)))
     if found["status"] != "InService":

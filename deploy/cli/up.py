@@ -23,7 +23,7 @@ def command(
 ) -> None:
     """Make the endpoint, or go on where an earlier `up` was stopped."""
     with answering(common.as_json) as screen:
-        aws = account(common, screen.report)
+        aws = account(common, screen)
         plan = plan_new(aws, common, wanted)
         check_new(plan, replace)
         show_plan(screen, plan)

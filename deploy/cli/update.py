@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Change the endpoint without downtime; what is not given stays as it is. What fails is rolled back."""
     with answering(common.as_json) as screen:
-        aws = account(common, screen.report)
+        aws = account(common, screen)
         test = no_test if no_smoke else tester(screen, aws, asked)
         if to_previous:
             show_endpoint(screen, return_to_previous(screen, aws, common, test, yes))

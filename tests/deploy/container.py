@@ -26,6 +26,7 @@ class Container:
             tar.extractall(self.folder.name, filter="data")
         self.busy, self.stopped = threading.Lock(), False
         self.lines: list[str] = []
+        self.logged = 0
         self.url = ""
         self.process = subprocess.Popen(
             [*command, "--model-dir", self.folder.name, "--host", "127.0.0.1", "--port", "0", "--stop-with-parent"],

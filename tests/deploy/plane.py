@@ -113,7 +113,7 @@ class Plane:
     # Models
 
     def CreateModel(
-        self, ModelName: str, PrimaryContainer: dict[str, Any], ExecutionRoleArn: str, Tags: list[Any]
+        self, ModelName: str, PrimaryContainer: dict[str, Any], ExecutionRoleArn: str, Tags: list[Any], **network: Any
     ) -> Any:
         self.new("model", ModelName)
         if not moto_side.assumable(self.account, ExecutionRoleArn) or self.not_seen(f"role {ExecutionRoleArn}"):
@@ -124,7 +124,7 @@ class Plane:
         if moto_side.artifact(self.account, PrimaryContainer["ModelDataUrl"]) is None:
             raise Refusal(f"Could not find model data at {PrimaryContainer['ModelDataUrl']}.")
         self.check_image(PrimaryContainer["Image"])
-        content = {"PrimaryContainer": PrimaryContainer, "ExecutionRoleArn": ExecutionRoleArn}
+        content = {"PrimaryContainer": PrimaryContainer, "ExecutionRoleArn": ExecutionRoleArn, **network}
         return {"ModelArn": self.keep("model", ModelName, content, Tags)}
 
     def check_image(self, uri: str) -> None:
@@ -149,13 +149,16 @@ class Plane:
 
     # Configurations
 
-    def CreateEndpointConfig(self, EndpointConfigName: str, ProductionVariants: list[Any], Tags: list[Any]) -> Any:
+    def CreateEndpointConfig(
+        self, EndpointConfigName: str, ProductionVariants: list[Any], Tags: list[Any], **storage: Any
+    ) -> Any:
         self.new("endpoint-config", EndpointConfigName)
         for variant in ProductionVariants:
             self.find("model", variant["ModelName"], lagging=True)
             if "AcceleratorType" in variant and not self.elastic_inference:
                 raise Refusal("Amazon Elastic Inference is no longer available.")
-        arn = self.keep("endpoint-config", EndpointConfigName, {"ProductionVariants": ProductionVariants}, Tags)
+        content = {"ProductionVariants": ProductionVariants, **storage}
+        arn = self.keep("endpoint-config", EndpointConfigName, content, Tags)
         return {"EndpointConfigArn": arn}
 
     def DescribeEndpointConfig(self, EndpointConfigName: str) -> Any:
@@ -280,6 +283,8 @@ class Plane:
         """One look closer to the next state; a container is waited for as long as it lives."""
         if run.status not in BUSY:
             return
+        if run.next_container:
+            self.log(name, run.next_container)
         if run.looks > 0:
             run.looks -= 1
         elif run.status == "Deleting":
@@ -312,7 +317,7 @@ class Plane:
         """The new container died: a new endpoint is Failed, an updated one goes back to what it ran."""
         if container.failed:
             container.reader.join(10)
-        moto_side.write_log(self.account, self.region, f"/aws/sagemaker/Endpoints/{name}", container.lines)
+        self.log(name, container)
         container.stop()
         run.touch()
         run.failure = "" if self.silent else reason
@@ -321,6 +326,13 @@ class Plane:
             run.status = "Failed"
         else:
             run.status, run.looks, run.next_config = "RollingBack", self.slowness, ""
+
+    def log(self, name: str, container: Container) -> None:
+        """Writes what the container has said since the last time."""
+        lines = container.lines[container.logged :]
+        container.logged += len(lines)
+        if lines:
+            moto_side.write_log(self.account, self.region, f"/aws/sagemaker/Endpoints/{name}", lines)
 
     def start(self, config: str) -> Container:
         """A container with the artifact that the configuration's model names."""

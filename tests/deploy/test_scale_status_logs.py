@@ -37,6 +37,17 @@ class TestServing:
         deploy("scale", "--off", "--yes")
         assert deploy("status", "--json").json["scaling"] is None
 
+    def test_the_target_is_proposed_from_what_was_measured(self, deploy: Deploy, tmp_path: Path) -> None:
+        bench = tmp_path / "bench.json"
+        bench.write_text('{"target": "cpu", "images_per_second": 20, "latency_ms": 60}')
+        scaled = deploy("scale", "--max", "4", "--bench", bench, "--yes", "--json").json["scaled"]
+        assert scaled["tracking"]["invocations"] == 0.7 * 20 * 60
+        latency = deploy("status", "--json").json["last_hour"]["latency_p50_ms"]
+        scaled = deploy("scale", "--max", "4", "--yes", "--json").json["scaled"]
+        assert scaled["tracking"]["invocations"] == pytest.approx(0.7 * 60_000 / latency, abs=1)
+        bench.write_text('{"target": "gpu", "images_per_second": 20, "latency_ms": 60}')
+        assert deploy("scale", "--max", "4", "--bench", bench, "--yes").code == 2
+
     def test_a_fixed_number_of_instances_is_reached(self, deploy: Deploy) -> None:
         assert deploy("scale", "--instances", "3", "--yes").code == 0
         assert deploy("status", "--json").json["variant"]["instances"] == 3
@@ -107,6 +118,13 @@ def test_serverless_scales_by_concurrency_without_instances(cloud: Cloud, deploy
     assert deploy("scale", "--max", "3", "--yes").code == 2
     assert deploy("scale", "--concurrency", "20", "--yes").code == 0
     assert deploy("status", "--json").json["variant"]["serverless"] == {"MemorySizeInMB": 3072, "MaxConcurrency": 20}
+
+
+def test_a_target_is_not_proposed_from_nothing(deploy: Deploy, order: list[str]) -> None:
+    assert deploy("up", *order, "--no-smoke").code == 0
+    answer = deploy("scale", "--max", "3", "--yes")
+    assert answer.code == 2
+    assert "--invocations" in answer.err
 
 
 def test_a_t2_does_not_scale(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:

@@ -247,3 +247,10 @@ def test_a_bucket_in_another_region_is_refused(cloud: Cloud, deploy: Deploy, ord
     assert answer.code == 2
     assert "us-west-2" in answer.err
     assert cloud.operations == []
+
+
+def test_the_containers_log_is_shown_while_the_endpoint_is_made(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
+    cloud.plane.slowness = 10
+    answer = deploy("up", *order)
+    assert answer.code == 0
+    assert answer.err.count("listening on http://127.0.0.1") == 1

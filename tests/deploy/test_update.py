@@ -246,3 +246,13 @@ def test_an_endpoint_that_is_stuck_has_two_ways_out(
     cloud.plane.running["detect-gateway"].status = status
     assert deploy("down", "--yes").code == 0
     assert leftovers(cloud) == []
+
+
+def test_the_doubled_quota_of_an_update_is_said_beforehand(
+    deploy: Deploy, cloud: Cloud, serving: str, weights: Weights, code: tuple[str, str]
+) -> None:
+    deploy("scale", "--instances", "3", "--yes")
+    cloud.calls.clear()
+    answer = deploy("update", "--json", "--model-dir", weights("second"), *code)
+    assert answer.json["quota"] == "6 × ml.c6i.large"
+    assert cloud.operations == []

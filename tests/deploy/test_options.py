@@ -1,0 +1,87 @@
+"""Networks, keys, captures, tags and provisioned concurrency: in the plan, at SageMaker, and kept by an update."""
+
+import boto3
+import pytest
+
+from tests.deploy.cloud import ACCOUNT, REGION, Cloud
+from tests.deploy.commands import Deploy, Weights
+from tests.deploy.iam import Access, allows
+
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
+VPC = ("--subnet", "subnet-1", "--subnet", "subnet-2", "--security-group", "sg-1", "--network-isolation")
+CAPTURE = ("--capture-to", "s3://captured/here", "--capture-percent", "10")
+OPTIONS = (*VPC, *CAPTURE, "--kms-key", KEY, "--tag", "team=vision", "--tag", "cost=7")
+
+
+def newest(cloud: Cloud, kind: str) -> dict[str, object]:
+    """What SageMaker was told last of a kind."""
+    return [item for (found, _), item in cloud.plane.items.items() if found == kind][-1].content
+
+
+def check_all(cloud: Cloud) -> None:
+    """Every option is at SageMaker."""
+    model, config = newest(cloud, "model"), newest(cloud, "endpoint-config")
+    assert model["VpcConfig"] == {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    assert model["EnableNetworkIsolation"] is True
+    assert config["KmsKeyId"] == KEY
+    capture = config["DataCaptureConfig"]
+    assert isinstance(capture, dict)
+    assert (capture["DestinationS3Uri"], capture["InitialSamplingPercentage"]) == ("s3://captured/here", 10)
+
+
+def test_every_option_is_in_the_plan_at_sagemaker_and_kept_by_an_update(
+    cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights
+) -> None:
+    plan = deploy("plan", "--json", *order[3:], *OPTIONS).json
+    notes = " ".join(step["note"] for step in plan["plan"])
+    for word in ("subnet-1", "network isolation", KEY, "10 % captured to s3://captured/here"):
+        assert word in notes
+    assert allows([plan["policies"]["execution"]], Access("s3:PutObject", "arn:aws:s3:::captured/here/x"))
+    assert allows([plan["policies"]["execution"]], Access("ec2:CreateNetworkInterface"))
+    assert allows([plan["policies"]["deployer"]], Access("kms:CreateGrant", KEY))
+    assert deploy("up", *order, *OPTIONS).code == 0
+    check_all(cloud)
+    assert deploy("update", *order, "--model-dir", weights("second")).code == 0
+    check_all(cloud)
+    for item in cloud.plane.items.values():
+        assert {"team": "vision", "cost": "7"}.items() <= item.tags.items()
+    logs = boto3.Session(region_name=REGION).client("logs")
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/detect-gateway"
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"]["team"] == "vision"
+
+
+def test_provisioned_concurrency_is_serverless(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
+    options = ("--target", "serverless", "--concurrency", "10", "--provisioned-concurrency", "2")
+    up = deploy("up", "--json", *order, *options)
+    assert up.code == 0, up
+    assert "2 always ready" in up.json["plan"][5]["note"]
+    assert deploy("status", "--json").json["variant"]["serverless"]["ProvisionedConcurrency"] == 2
+    assert deploy("scale", "--concurrency", "20", "--yes").code == 0
+    assert deploy("status", "--json").json["variant"]["serverless"]["ProvisionedConcurrency"] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--subnet", "subnet-1"), "--security-group"),
+        (("--target", "serverless", "--network-isolation"), "serverless"),
+        (("--target", "serverless", "--capture-to", "s3://captured/x"), "serverless"),
+        (("--target", "mxnet", "--network-isolation"), "GluonCV"),
+        (("--kms-key", "alias/mine"), "ARN"),
+        (("--kms-key", KEY, "--instance-type", "ml.c5d.large"), "c5d"),
+        (("--capture-to", "/here"), "s3://"),
+        (("--capture-percent", "0"), "1 to 100"),
+        (("--provisioned-concurrency", "2"), "serverless"),
+        (("--target", "serverless", "--provisioned-concurrency", "6"), "--concurrency"),
+        (("--tag", "team"), "KEY=VALUE"),
+    ],
+)
+def test_what_sagemaker_would_not_take_is_refused(
+    cloud: Cloud, deploy: Deploy, order: list[str], options: tuple[str, ...], words: str
+) -> None:
+    arguments = [option for option in order if not option.startswith("--image") and ".dkr." not in option]
+    image = order[order.index("--image") : order.index("--image") + 2] if "mxnet" not in options else []
+    answer = deploy("up", *arguments, *image, *options)
+    assert answer.code == 2, answer
+    assert words in " ".join(answer.err.split())
+    assert not [call for call in cloud.calls if call.changes]
