@@ -28,6 +28,7 @@ S3_OPERATIONS = {
     ("PUT", False): "CreateBucket",
     ("DELETE", False): "DeleteBucket",
     ("GET", False): "ListObjects",
+    ("GET", True): "GetObject",
     ("HEAD", True): "HeadObject",
     ("PUT", True): "PutObject",
     ("DELETE", True): "DeleteObject",

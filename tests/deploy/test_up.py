@@ -47,7 +47,7 @@ def test_the_plan_names_cost_and_least_privilege_policies(deploy: Deploy, wanted
     plan = deploy("plan", "--json", *wanted, "--instances", "2").json
     assert plan["cost"]["per_hour"] == pytest.approx(0.204)
     assert plan["cost"]["per_month"] == pytest.approx(0.204 * 730)
-    assert set(plan["policies"]) == {"deployer", "execution", "gateway"}
+    assert set(plan["policies"]) == {"deployer", "execution", "gateway", "boundary", "orphans"}
     assert "eu-west-1, where they differ" in plan["cost"]["note"]
 
 
@@ -86,12 +86,12 @@ def test_access_denied_at_any_step_names_it_and_what_exists(
 
 
 @pytest.mark.parametrize("operation", ["GetRole", "CreateRole", "PutRolePolicy"])
-def test_a_deployer_without_iam_gets_the_two_documents_for_the_administrator(
+def test_a_deployer_without_iam_gets_the_documents_for_the_administrator(
     cloud: Cloud, deploy: Deploy, order: list[str], operation: str
 ) -> None:
     cloud.rules.append(Rule(operation, "AccessDenied", "no", status=403))
     error = deploy("up", "--json", *order).json["error"]
-    trust, permissions = error["documents"].values()
+    trust, permissions, _ = error["documents"].values()
     assert trust["Statement"][0]["Principal"] == {"Service": "sagemaker.amazonaws.com"}
     assert "s3:GetObject" in permissions["Statement"][0]["Action"]
     assert "detect-gateway-eu-west-1-detect-gateway" in error["hint"]
