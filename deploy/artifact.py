@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import io
+import json
 import os
 import tarfile
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from deploy.errors import Refused
-from deploy.targets import ONNX, Target
+from deploy.targets import INPUT_SIZE, ONNX, Target
 
 INFERENCE = Path(__file__).parent.parent / "inference"
 HOOKS = INFERENCE / "hooks"
@@ -112,3 +113,14 @@ def add(tar: tarfile.TarFile, name: str, content: bytes | Path) -> None:
         member.size = source.seek(0, os.SEEK_END)
         source.seek(0)
         tar.addfile(member, source)
+
+
+def input_size(model_dir: Path | None) -> int:
+    """Side N that a model folder's model.json names, else the default. Raises Refused where it cannot be read."""
+    path = model_dir / MANIFEST if model_dir else None
+    if path is None or not path.is_file():
+        return INPUT_SIZE
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8")).get("input_size", INPUT_SIZE))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Refused(f"{path} is not the JSON that describes a model.") from error

@@ -60,6 +60,16 @@ class Scope:
         return self.arn("logs", f"log-group:{names.log_group(self.endpoint)}")
 
     @property
+    def alarms(self) -> str:
+        """The ARN of every alarm, as DescribeAlarms wants it."""
+        return self.arn("cloudwatch", "alarm:*")
+
+    @property
+    def scalable(self) -> str:
+        """The ARN of everything that scales, whose names AWS makes up."""
+        return self.arn("application-autoscaling", "scalable-target/*")
+
+    @property
     def repositories(self) -> list[str]:
         """The ARNs of the images' repositories; none for images that are not in ECR."""
         return sorted({arn for image in self.images if (arn := repository_arn(self.partition, image))})
@@ -112,7 +122,8 @@ def deployer(scope: Scope) -> Document:
         allow("Make", DEPLOYER_MAKES, scope.sagemaker(*ALL)),
         allow("Remove", DEPLOYER_REMOVES, scope.sagemaker(*ALL), ours),
         allow("Look", DEPLOYER_LOOKS, ["*"]),
-        allow("Scale", DEPLOYER_SCALES, ["*"], scales),
+        allow("Scale", DEPLOYER_SCALES, [scope.scalable], scales),
+        allow("LookAtAlarms", ("cloudwatch:DescribeAlarms",), [scope.alarms]),
         allow("Alarms", DEPLOYER_ALARMS, [scope.arn("cloudwatch", alarm) for alarm in alarms]),
         allow("Bucket", DEPLOYER_BUCKET, scope.bucket_arns()),
         allow("Artifacts", DEPLOYER_ARTIFACTS, scope.objects()),
@@ -143,7 +154,6 @@ DEPLOYER_REMOVES = ("sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig"
 # None of these can be limited to a resource.
 DEPLOYER_LOOKS = (
     "application-autoscaling:DescribeScalableTargets",
-    "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "ecr:GetAuthorizationToken",
     "logs:DescribeLogGroups",
@@ -199,7 +209,7 @@ def roles(scope: Scope) -> list[Document]:
     """
     if not scope.own_role:
         return [allow("Role", ("iam:GetRole",), [scope.role_arn])]
-    bounded = {"StringEquals": {"iam:PermissionsBoundary": scope.boundary_arn}}
+    bounded = {"ArnEquals": {"iam:PermissionsBoundary": scope.boundary_arn}}
     return [
         allow("Role", DEPLOYER_ROLE, [scope.role_arn]),
         allow("BoundedRole", DEPLOYER_BOUNDED, [scope.role_arn], bounded),
@@ -222,7 +232,7 @@ def orphans(scope: Scope) -> Document:
     return document(
         allow("Look", ("sagemaker:DescribeEndpoint", "sagemaker:ListTags", *DEPLOYER_READS), kinds),
         allow("Remove", DEPLOYER_REMOVES, kinds, ours),
-        allow("Scale", ("application-autoscaling:DeregisterScalableTarget",), ["*"], scales),
+        allow("Scale", ("application-autoscaling:DeregisterScalableTarget",), [scope.scalable], scales),
         allow("Alarms", ("cloudwatch:DeleteAlarms",), [scope.arn("cloudwatch", f"alarm:{names.alarm('*', '*')}")]),
         allow("Artifacts", ("s3:DeleteObjectVersion",), scope.bucket_arns(f"/{names.PREFIX}/*")),
         allow("Log", ("logs:DeleteLogGroup", "logs:ListTagsForResource"), [group, f"{group}:*"]),
@@ -240,17 +250,26 @@ def trust(scope: Scope) -> Document:
 
 LOGS = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+# What SageMaker does in the role's name to put the container into a VPC.
 NETWORK = (
     "ec2:CreateNetworkInterface",
     "ec2:CreateNetworkInterfacePermission",
     "ec2:DeleteNetworkInterface",
     "ec2:DeleteNetworkInterfacePermission",
+)
+NETWORK_LOOKS = (
     "ec2:DescribeDhcpOptions",
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
 )
+
+
+def network(scope: Scope) -> list[Document]:
+    """The right to put the container into a VPC of this account."""
+    ours = scope.arn("ec2", "*", region=False).replace("ec2::", "ec2:*:")
+    return [allow("Network", NETWORK, [ours]), allow("LookAtNetwork", NETWORK_LOOKS, ["*"])]
 
 
 def execution(scope: Scope) -> Document:
@@ -261,9 +280,10 @@ def execution(scope: Scope) -> Document:
         *encryption(scope, "kms:Decrypt"),
         allow("Log", LOGS, [f"{scope.log_group}:*"]),
         allow("Metrics", ("cloudwatch:PutMetricData",), ["*"], {"StringEquals": {"cloudwatch:namespace": METRICS}}),
-        allow("Look", ("cloudwatch:DescribeAlarms", "ecr:GetAuthorizationToken"), ["*"]),
+        allow("Alarms", ("cloudwatch:DescribeAlarms",), [scope.alarms]),
+        allow("Registry", ("ecr:GetAuthorizationToken",), ["*"]),
         *([allow("Image", PULL, scope.repositories)] if scope.repositories else []),
-        *([allow("Network", NETWORK, ["*"])] if scope.vpc else []),
+        *(network(scope) if scope.vpc else []),
         *([allow("Capture", ("s3:PutObject",), captured)] if scope.capture else []),
     )
 
@@ -278,12 +298,13 @@ def boundary(scope: Scope) -> Document:
     return document(
         allow("Artifacts", ("s3:GetObject",), [everywhere(f"*/{names.PREFIX}/*")], same),
         allow("Capture", ("s3:PutObject",), [everywhere("*")], same),
-        allow("Encryption", ("kms:Decrypt", "kms:GenerateDataKey"), ["*"], via),
+        allow("Encryption", ("kms:Decrypt", "kms:GenerateDataKey"), [f"arn:{scope.partition}:kms:*:*:key/*"], via),
         allow("Log", LOGS, [f"{group}:*"]),
         allow("Metrics", ("cloudwatch:PutMetricData",), ["*"], metrics),
-        allow("Look", ("cloudwatch:DescribeAlarms", "ecr:GetAuthorizationToken"), ["*"]),
+        allow("Alarms", ("cloudwatch:DescribeAlarms",), [scope.alarms.replace(scope.region, "*")]),
+        allow("Registry", ("ecr:GetAuthorizationToken",), ["*"]),
         allow("Image", PULL, [f"arn:{scope.partition}:ecr:*:*:repository/*"]),
-        allow("Network", NETWORK, ["*"]),
+        *network(scope),
     )
 
 

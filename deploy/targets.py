@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+INPUT_SIZE = 512  # what a model folder that does not say has
 ONNX = ("*.onnx",)
 MXNET = ("*.params", "*-symbol.json")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from deploy.errors import Refused
-from deploy.targets import ACCELERATORS, ELASTIC_INFERENCE_ENDED, GPU, NVME, TARGETS, Target, registry
+from deploy.targets import ACCELERATORS, ELASTIC_INFERENCE_ENDED, GPU, INPUT_SIZE, NVME, TARGETS, Target, registry
 
 MEMORY_SIZES = range(1024, 6144 + 1, 1024)
 ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,49}")  # models and configurations add 13 characters
@@ -25,7 +25,7 @@ class Wish:
     memory_mb: int = 2048
     concurrency: int = 5
     payload_mb: float = 1.0
-    input_size: int = 512
+    input_size: int = INPUT_SIZE
     environment: Mapping[str, str] = field(default_factory=dict)
     legacy_elastic_inference: bool = False
     subnets: tuple[str, ...] = ()

@@ -1,18 +1,15 @@
 """From the options of a command to an account, a plan and a smoke test."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from deploy.artifact import Artifact, pack
+from deploy.artifact import Artifact, input_size, pack
 from deploy.aws import Aws, connect
 from deploy.cli.options import Asked, Common, Wanted, pairs
 from deploy.cli.screen import Screen
 from deploy.current import Current, read_current
 from deploy.endpoint import Endpoint, existing, ours
-from deploy.errors import Refused
 from deploy.plan import Choices, Guard, Plan, make_plan
 from deploy.smoke import smoke
 from deploy.wish import Wish, changed, check, target_named
@@ -89,17 +86,6 @@ def plan_any(aws: Aws, common: Common, wanted: Wanted) -> Plan:
     endpoint = ours(aws, common.endpoint_name)
     serves = endpoint is not None and endpoint.status in SERVING
     return plan_change(aws, common, wanted)[0] if serves else plan_new(aws, common, wanted)
-
-
-def input_size(model_dir: Path | None) -> int:
-    """Side N that a model folder's model.json names, else the default. Raises Refused where it cannot be read."""
-    path = model_dir / "model.json" if model_dir else None
-    if path is None or not path.is_file():
-        return Wish.input_size
-    try:
-        return int(json.loads(path.read_text(encoding="utf-8")).get("input_size", Wish.input_size))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Refused(f"{path} is not the JSON that describes a model.") from error
 
 
 def tester(screen: Screen, aws: Aws, asked: Asked) -> Callable[[Endpoint], None]:

@@ -48,6 +48,7 @@ def matches(text: str | None, pattern: str) -> bool:
 
 
 OPERATORS: dict[str, Callable[[str | None, Any], bool]] = {
+    "ArnEquals": lambda found, value: found == value,
     "StringEquals": lambda found, value: found == value,
     "StringLike": matches,
     "Null": lambda found, value: (found is None) is (value == "true"),
@@ -155,17 +156,20 @@ class Checks:
                 Access("sagemaker:UpdateEndpointWeightsAndCapacities", endpoint),
             ],
             "PutScalingPolicy": [
-                Access("cloudwatch:DescribeAlarms"),
+                self.on("cloudwatch", "DescribeAlarms", "alarm:*"),
                 Access("cloudwatch:PutMetricAlarm", alarm),
             ],
             "DeregisterScalableTarget": [Access("cloudwatch:DeleteAlarms", alarm)],
         }
-        return [Access(f"application-autoscaling:{operation}", "*", context), *implied[operation]]
+        scalable = self.on("application-autoscaling", operation, "scalable-target/0a1b2c").resource
+        return [Access(f"application-autoscaling:{operation}", scalable, context), *implied[operation]]
 
     def cloudwatch(self, operation: str, request: dict[str, Any]) -> list[Access]:
         """CloudWatch's: metrics, and alarms by name."""
         names = request.get("AlarmNames") or [request["AlarmName"]] if "Alarm" in operation else []
-        if not names or operation.startswith(("Get", "Describe")):
+        if operation == "DescribeAlarms":
+            return [self.on("cloudwatch", operation, "alarm:*")]
+        if not names:
             return [Access(f"cloudwatch:{operation}")]
         tagged = ["TagResource"] if request.get("Tags") else []
         return [self.on("cloudwatch", action, f"alarm:{name}") for action in (operation, *tagged) for name in names]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.deploy.cloud import Cloud, Rule
 from tests.deploy.commands import Deploy, Weights, ended, process
-from tests.deploy.deployment import DOWN_WRITES, UP_WRITES, UPDATE_WRITES
+from tests.deploy.deployment import DOWN_WRITES, IMAGE, UP_WRITES, UPDATE_WRITES
 from tests.deploy.leftovers import count, leftovers
 
 
@@ -66,6 +66,44 @@ def test_a_killed_update_is_finished_by_the_next(
     status = deploy("status", "--json").json
     assert status["configuration"] == again.json["endpoint"]["configuration"]
     assert status["kept_back"] != status["configuration"]
+
+
+@pytest.mark.parametrize("operation", ["PutMetricAlarm", "UpdateEndpoint", "DescribeEndpoint"])
+def test_a_killed_canary_is_finished_by_the_next_and_leaves_nothing_after_down(
+    cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights, operation: str
+) -> None:
+    assert deploy("up", *order, "--instances", "2").code == 0
+    update = [*order, "--model-dir", str(weights("second")), "--canary", "10"]
+    killed(cloud, operation, "update", *update)
+    again = deploy("update", *update)
+    assert again.code == 0, again
+    assert deploy("down", "--yes").code == 0
+    assert leftovers(cloud) == []
+
+
+@pytest.mark.parametrize("operation", ["DeleteAlarms", "DeleteObject"])
+def test_a_killed_down_with_alarms_is_finished_by_the_next(
+    cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights, operation: str
+) -> None:
+    assert deploy("up", *order).code == 0
+    assert deploy("update", *order, "--model-dir", weights("second"), "--canary", "10").code == 0
+    killed(cloud, operation, "down", "--yes")
+    assert deploy("down", "--yes").code == 0
+    assert leftovers(cloud) == []
+
+
+@pytest.mark.parametrize("operation", ["PutRolePolicy", "UpdateEndpoint"])
+def test_a_change_of_repository_killed_anywhere_has_its_way_back(
+    cloud: Cloud, deploy: Deploy, order: list[str], operation: str
+) -> None:
+    assert deploy("up", *order).code == 0
+    other = IMAGE.replace("detect-endpoint:1", "another:2")
+    cloud.registry.push(other)
+    killed(cloud, operation, "update", *order, "--image", other)
+    assert deploy("update", *order, "--image", other).code == 0
+    assert deploy("update", "--yes", "--back").code == 0
+    assert deploy("down", "--yes", "--delete-role").code == 0
+    assert leftovers(cloud) == []
 
 
 @pytest.mark.parametrize("operation", DOWN_WRITES)

@@ -1,10 +1,12 @@
 """Every call of every command is allowed by the printed policies, on its resource and under its conditions; no more."""
 
 import json
+import warnings
 from typing import Any
 
 import boto3
 import pytest
+from cloudsplaining.scan.policy_document import PolicyDocument
 
 from deploy.names import log_group
 from deploy.policies import Document, boundary, deployer, execution, gateway, orphans
@@ -14,6 +16,10 @@ from tests.deploy.commands import Deploy, Weights
 from tests.deploy.deployment import BUCKET, IMAGE, NAME, ROLE, SCOPE
 from tests.deploy.iam import Access, allows
 from tests.deploy.leftovers import leftovers
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it imports what setuptools is about to remove
+    import parliament
 
 NEIGHBOUR = f"{NAME}-2"
 # What docker asks the registry when it pushes, which no call of ours shows.
@@ -297,3 +303,20 @@ def test_a_buckets_own_key_may_be_used_by_the_endpoint_and_the_deployer_through_
     assert allows([policies["execution"]], Access("kms:Decrypt", key, through))
     assert allows([policies["deployer"]], Access("kms:GenerateDataKey", key, through))
     assert not allows([policies["execution"]], Access("kms:Decrypt", key, {}))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_parliament_finds_nothing(name: str) -> None:
+    found = parliament.analyze_policy_string(json.dumps(DOCUMENTS[name])).findings
+    assert [(finding.issue, finding.detail) for finding in found] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_cloudsplaining_finds_no_way_to_more(name: str) -> None:
+    policy = PolicyDocument(DOCUMENTS[name])
+    assert policy.allows_privilege_escalation == []
+    assert policy.allows_data_exfiltration_actions == []
+    assert policy.permissions_management_without_constraints == []
+    assert policy.infrastructure_modification == []
+    # The one action that ECR cannot limit: without it nothing is pulled or pushed.
+    assert set(policy.credentials_exposure) <= {"ecr:GetAuthorizationToken"}
