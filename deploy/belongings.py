@@ -6,13 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from deploy import names
-from deploy.alarms import delete_alarm, find_alarms
 from deploy.aws import Aws, call, pages, read_tags
 from deploy.bucket import Stored, delete_stored, key_of, stored
 from deploy.configuration import source
 from deploy.endpoint import Endpoint, configurations, delete_endpoint, describe, ours
 from deploy.errors import NotFound
 from deploy.logs import delete_log_group, find_log_group
+from deploy.rollout import delete_alarm, find_alarms
 from deploy.scaling import stop_tracking, tracked
 
 

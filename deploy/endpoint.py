@@ -22,11 +22,11 @@ from deploy.errors import (
     Refused,
     TimedOut,
 )
+from deploy.rollout import Rollout
 from deploy.scaling import tracked
 from deploy.targets import ELASTIC_INFERENCE_ENDED
 
 STUCK = ("OutOfService", "UpdateRollbackFailed")  # AWS leaves these states on nobody's request but a deletion
-TERMINATION_SECONDS = 120  # how long the old instances stay after the traffic has moved
 MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
@@ -178,47 +178,6 @@ def create_endpoint(aws: Aws, name: str, config: str, tags: Mapping[str, str]) -
         return
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """How a configuration takes over: with its own number of instances or the present one, guarded by which alarms.
-
-    `canary` is the share of the instances in percent that gets the traffic first, for `minutes`.
-    """
-
-    reset_instances: bool = False
-    alarms: tuple[str, ...] = ()
-    canary: int = 0
-    minutes: float = 5.0
-
-    def request(self) -> dict[str, Any]:
-        """What UpdateEndpoint is told of it."""
-        about: dict[str, Any] = {"RetainAllVariantProperties": True}
-        if self.reset_instances:
-            about["ExcludeRetainedVariantProperties"] = [{"VariantPropertyType": "DesiredInstanceCount"}]
-        if self.alarms:
-            about["DeploymentConfig"] = {
-                "BlueGreenUpdatePolicy": {
-                    "TrafficRoutingConfiguration": self.routing(),
-                    "TerminationWaitInSeconds": TERMINATION_SECONDS,
-                    "MaximumExecutionTimeoutInSeconds": max(1800, 3 * self.seconds),
-                },
-                "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in self.alarms]},
-            }
-        return about
-
-    @property
-    def seconds(self) -> int:
-        """How long the alarms watch before all traffic moves."""
-        return round(self.minutes * 60)
-
-    def routing(self) -> dict[str, Any]:
-        """Which traffic moves first; all of it where one instance cannot be shared out."""
-        if not self.canary:
-            return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": self.seconds}
-        size = {"Type": "CAPACITY_PERCENT", "Value": self.canary}
-        return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": self.seconds}
-
-
 def move(aws: Aws, before: Endpoint, config: str, rollout: Rollout | None = None) -> Endpoint:
     """The endpoint in service with another configuration. Raises EndpointFailed."""
     until_visible(
@@ -239,6 +198,8 @@ def set_instances(aws: Aws, name: str, instances: int) -> Endpoint:
     if tracked(aws, name):
         raise Refused("The endpoint scales by itself.", hint="`detect-deploy scale --off` first.")
     endpoint = present(aws, name)
+    if endpoint.instances == instances:
+        return endpoint
     call(
         aws.sagemaker.update_endpoint_weights_and_capacities,
         EndpointName=name,

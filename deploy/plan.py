@@ -1,10 +1,9 @@
 """What would be created or changed, and making it. Planning reads everything and touches nothing."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deploy import logs, names
-from deploy.alarms import Limits
 from deploy.artifact import Artifact
 from deploy.aws import Aws, call, until_visible
 from deploy.bucket import Bucket, encryption_key, ensure_bucket, find_bucket, has_artifact, key_of, upload
@@ -14,6 +13,7 @@ from deploy.errors import NotFound, PermissionDenied
 from deploy.image import check_image
 from deploy.policies import Scope
 from deploy.role import Role, ensure_role, find_role, is_right, needs_administrator, own_role_arn
+from deploy.rollout import Guard
 from deploy.wish import Wish, check
 
 
@@ -25,15 +25,6 @@ class Step:
     kind: str
     name: str
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Guard:
-    """A canary: the percentage of the instances that gets the traffic first, how long, and what is healthy."""
-
-    percent: int
-    minutes: float = 5.0
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)

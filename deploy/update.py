@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from deploy.alarms import make_alarms
 from deploy.aws import Aws, until_visible
 from deploy.belongings import belongings, remove, unused
 from deploy.configuration import explained, is_serverless, remember
 from deploy.current import Current
-from deploy.endpoint import Endpoint, Rollout, describe, move, present, serving, set_instances
+from deploy.endpoint import Endpoint, describe, move, present, serving, set_instances
 from deploy.errors import AwsRefused, NotFound, Refused
 from deploy.plan import Plan, build
+from deploy.rollout import Rollout, make_alarms
 from deploy.scaling import tracked
 
 Test = Callable[[Endpoint], object]

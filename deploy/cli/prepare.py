@@ -10,7 +10,8 @@ from deploy.cli.options import Asked, Common, Wanted, pairs
 from deploy.cli.screen import Screen
 from deploy.current import Current, read_current
 from deploy.endpoint import Endpoint, existing, ours
-from deploy.plan import Choices, Guard, Plan, make_plan
+from deploy.plan import Choices, Plan, make_plan
+from deploy.rollout import Guard
 from deploy.smoke import smoke
 from deploy.wish import Wish, changed, check, target_named
 

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Annotated
 
-from deploy.alarms import Limits
 from deploy.aws import Aws
 from deploy.cli.options import Asked, Common, Keep, NoSmoke, Wanted, Yes, option, takes
 from deploy.cli.prepare import account, no_test, plan_change, tester
@@ -13,7 +12,7 @@ from deploy.cli.undo import undoing
 from deploy.current import read_current
 from deploy.endpoint import Endpoint, existing
 from deploy.errors import Refused
-from deploy.plan import Guard
+from deploy.rollout import Guard, Limits
 from deploy.update import Test, back, check_change, may_roll_back, roll_back, update
 
 MOST = 50  # a canary is at most half of the instances
