@@ -8,6 +8,7 @@ from tests.deploy.commands import Deploy, Weights
 from tests.deploy.iam import Access, allows
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
+INTERFACE = f"arn:aws:ec2:{REGION}:{ACCOUNT}:network-interface/eni-1"
 VPC = ("--subnet", "subnet-1", "--subnet", "subnet-2", "--security-group", "sg-1", "--network-isolation")
 CAPTURE = ("--capture-to", "s3://captured/here", "--capture-percent", "10")
 OPTIONS = (*VPC, *CAPTURE, "--kms-key", KEY, "--tag", "team=vision", "--tag", "cost=7")
@@ -37,7 +38,7 @@ def test_every_option_is_in_the_plan_at_sagemaker_and_kept_by_an_update(
     for word in ("subnet-1", "network isolation", KEY, "10 % captured to s3://captured/here"):
         assert word in notes
     assert allows([plan["policies"]["execution"]], Access("s3:PutObject", "arn:aws:s3:::captured/here/x"))
-    assert allows([plan["policies"]["execution"]], Access("ec2:CreateNetworkInterface"))
+    assert allows([plan["policies"]["execution"]], Access("ec2:CreateNetworkInterface", INTERFACE))
     assert allows([plan["policies"]["deployer"]], Access("kms:CreateGrant", KEY))
     assert deploy("up", *order, *OPTIONS).code == 0
     check_all(cloud)

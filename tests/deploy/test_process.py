@@ -36,7 +36,7 @@ def test_a_model_that_the_real_container_cannot_load_is_explained_and_the_old_on
     cloud.plane.command = REAL
     assert deploy("up", "--yes", "--image", IMAGE, "--timeout-minutes", "3").code == 0
     (tmp_path / "model.onnx").write_bytes(b"no model")
-    answer = deploy("update", "--yes", "--json", "--rollback", "--model-dir", tmp_path, "--timeout-minutes", "3")
+    answer = deploy("update", "--yes", "--json", "--model-dir", tmp_path, "--timeout-minutes", "3")
     assert answer.code == 10
     assert answer.json["error"]["log"]
     assert deploy("smoke", "--json").json["smoke"]["shape"][:2] == [1, 3]
