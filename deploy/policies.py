@@ -205,7 +205,7 @@ DEPLOYER_IMAGE = (
 def roles(scope: Scope) -> list[Document]:
     """What the deployer may do with the execution role: nothing but pass and read somebody else's.
 
-    Without the boundary, whoever may make a role, write its policy and pass it may become administrator.
+    Without the boundary, a deployer who may make a role, write its policy and pass it may become administrator.
     """
     if not scope.own_role:
         return [allow("Role", ("iam:GetRole",), [scope.role_arn])]

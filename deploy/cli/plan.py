@@ -11,7 +11,7 @@ TITLES = {
     "Policy of the execution role": "execution",
     "Policy of the gateway": "gateway",
     "Permissions boundary of the execution role, for an administrator to make": "boundary",
-    "Policy of whoever runs `down --all-orphans`, beside the deployer's": "orphans",
+    "Policy for `down --all-orphans`, beside the deployer's": "orphans",
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud, Rule
-from tests.deploy.commands import Deploy
+from tests.deploy.commands import Deploy, ended, process
 from tests.deploy.registry import OCI_INDEX
 
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -125,3 +125,18 @@ def test_a_push_that_fails_is_said(cloud: Cloud, deploy: Deploy, docker: Path) -
     cloud.rules.append(Rule("GetAuthorizationToken", "AccessDeniedException", "not authorized", status=403))
     answer = deploy("image", "--context", ROOT)
     assert answer.code == 5
+
+
+def test_an_image_that_changes_after_the_look_at_it_is_refused_by_sagemaker_and_explained(
+    cloud: Cloud, deploy: Deploy, order: list[str]
+) -> None:
+    uri = f"{HOST}/detect-endpoint:1"
+    rule = Rule("PutObject", hold=True, times=1)
+    cloud.rules.append(rule)
+    running = process("up", "--json", *order)
+    assert rule.reached.wait(60)
+    cloud.registry.push(uri, media_type=OCI_INDEX)
+    rule.release.set()
+    error = ended(running).json["error"]
+    assert "Unsupported manifest media type" in error["message"]
+    assert "OCI" in error["hint"]
