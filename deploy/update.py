@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from deploy.aws import Aws, until_visible
 from deploy.belongings import belongings, remove, unused
-from deploy.configuration import explained, is_serverless, remember
-from deploy.current import Current
+from deploy.configuration import Current, explained, is_serverless, remember
 from deploy.endpoint import Endpoint, describe, move, present, serving, set_instances
 from deploy.errors import AwsRefused, NotFound, Refused
 from deploy.plan import Plan, build

@@ -8,7 +8,7 @@ from deploy.artifact import Artifact, input_size, pack
 from deploy.aws import Aws, connect
 from deploy.cli.options import Asked, Common, Wanted, pairs
 from deploy.cli.screen import Screen
-from deploy.current import Current, read_current
+from deploy.configuration import Current, read_current
 from deploy.endpoint import Endpoint, existing, ours
 from deploy.plan import Choices, Plan, make_plan
 from deploy.rollout import Guard
@@ -65,7 +65,7 @@ def plan_new(aws: Aws, common: Common, wanted: Wanted) -> Plan:
 
 def plan_change(aws: Aws, common: Common, wanted: Wanted, guard: Guard | None = None) -> tuple[Plan, Current]:
     """The plan that changes an endpoint only where the operator says so, and what it runs now. Raises NotFound."""
-    current = read_current(aws, existing(aws, common.endpoint_name))
+    current = read_existing(aws, common)
     wish = check(changed(current.wish, given_options(wanted)))
     artifact = new_artifact(wish, wanted)
     if artifact is not None:
@@ -74,6 +74,12 @@ def plan_change(aws: Aws, common: Common, wanted: Wanted, guard: Guard | None = 
     recounts = wanted.instances is not None
     choices = Choices(artifact, current.artifact, wanted.role or current.role, bucket, recounts, guard)
     return make_plan(aws, wish, choices), current
+
+
+def read_existing(aws: Aws, common: Common) -> Current:
+    """What the endpoint runs now. Raises NotFound, NotOurs."""
+    endpoint = existing(aws, common.endpoint_name)
+    return read_current(aws, endpoint.name, endpoint.config)
 
 
 def new_artifact(wish: Wish, wanted: Wanted) -> Artifact | None:
@@ -93,7 +99,7 @@ def tester(screen: Screen, aws: Aws, asked: Asked) -> Callable[[Endpoint], None]
     """The smoke test of an endpoint in service, for the model that it serves."""
 
     def test(endpoint: Endpoint) -> None:
-        wish = read_current(aws, endpoint).wish
+        wish = read_current(aws, endpoint.name, endpoint.config).wish
         result = smoke(aws, endpoint.name, wish.target, asked.question(wish.input_size))
         screen.answer["smoke"] = result.as_dict()
 

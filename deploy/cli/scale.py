@@ -7,13 +7,13 @@ from typing import Annotated
 
 from deploy.aws import Aws
 from deploy.cli.options import Common, Wanted, Yes, option, takes
-from deploy.cli.prepare import account, no_test, plan_change
+from deploy.cli.prepare import account, no_test, plan_change, read_existing
 from deploy.cli.screen import Screen, answering
+from deploy.configuration import Current
 from deploy.cost.bill import cost_line, plan_cost
 from deploy.cost.measured import read_bench
 from deploy.cost.prices import read_prices
-from deploy.current import Current, read_current
-from deploy.endpoint import existing, set_instances
+from deploy.endpoint import set_instances
 from deploy.errors import Refused
 from deploy.names import scaling_id
 from deploy.scaling import Order, Tracking, bounds, check_order, stop_tracking, track
@@ -40,7 +40,7 @@ def command(
     """Set target tracking (--max), a fixed number (--instances) or serverless concurrency (--concurrency)."""
     with answering(common.as_json) as screen:
         aws = account(common, screen)
-        current = read_current(aws, existing(aws, common.endpoint_name))
+        current = read_existing(aws, common)
         tracking = None
         if maximum is not None:
             target = proposed(aws, current, bench) if invocations is None else invocations

@@ -5,12 +5,11 @@ from typing import Annotated
 
 from deploy.aws import Aws
 from deploy.cli.options import Asked, Common, Keep, NoSmoke, Wanted, Yes, option, takes
-from deploy.cli.prepare import account, no_test, plan_change, tester
+from deploy.cli.prepare import account, no_test, plan_change, read_existing, tester
 from deploy.cli.screen import Screen, answering
 from deploy.cli.show import show_endpoint, show_plan
 from deploy.cli.undo import undoing
-from deploy.current import read_current
-from deploy.endpoint import Endpoint, existing
+from deploy.endpoint import Endpoint
 from deploy.errors import Refused
 from deploy.rollout import Guard, Limits
 from deploy.update import Test, back, check_change, may_roll_back, roll_back, update
@@ -56,6 +55,6 @@ def command(
 
 def return_to_previous(screen: Screen, aws: Aws, common: Common, test: Test, yes: bool) -> Endpoint:
     """The endpoint on the configuration before this one."""
-    current = read_current(aws, existing(aws, common.endpoint_name))
+    current = read_existing(aws, common)
     screen.confirm(f"Return to {current.previous}?", yes)
     return back(aws, common.endpoint_name, current, test)

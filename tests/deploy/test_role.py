@@ -83,6 +83,20 @@ def test_our_own_role_is_found_again_and_gets_a_new_images_repository(
     assert "repository/another" in json.dumps(policy)
 
 
+def test_an_administrators_role_of_our_name_is_used_and_neither_rewritten_nor_removed(
+    cloud: Cloud, deploy: Deploy, order: list[str]
+) -> None:
+    who = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    name = f"detect-gateway-{REGION}-detect-gateway"
+    iam = boto3.Session(region_name=REGION).client("iam")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
+    cloud.calls.clear()
+    assert deploy("up", *order).code == 0
+    assert deploy("down", "--yes", "--delete-role").code == 0
+    assert not {"PutRolePolicy", "DeleteRole", "DeleteRolePolicy"} & set(cloud.operations)
+    assert moto_side.roles(ACCOUNT) == [name]
+
+
 def test_names_stay_within_iams_limit() -> None:
     from deploy.names import role_name
 
