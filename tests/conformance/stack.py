@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,7 +50,7 @@ def artifact(stack: Stack, base: Path) -> Path:
     params = next(BUNDLED.glob("*.params"))
     export = [str(stack.python), "-W", "ignore", str(HERE / "symbol.py"), str(params), str(weights / "model")]
     subprocess.run(export, check=True, stdout=subprocess.DEVNULL)
-    (weights / "model.json").symlink_to(BUNDLED / "model.json")
+    shutil.copy(BUNDLED / "model.json", weights)
     unpack(weights, base)
     (base / "model" / "code" / "gluoncv.py").write_text("raise ImportError('the images for accelerators have none')\n")
     return base
