@@ -1,5 +1,6 @@
 """The wiring: `create_app(settings, endpoints)`. Nothing happens at import."""
 
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from api.admission.upload_bytes import UploadBytes
 from api.endpoint.contract import Endpoint
 from api.endpoint.s3 import S3
 from api.endpoint.sagemaker import connect
+from api.image.allocation import keep_freed_memory
 from api.models import Models
 from api.settings import Settings
 from api.telemetry.logs import configure
@@ -38,6 +40,8 @@ from api.web.problems import install_handlers
 from api.web.shutdown import stop_softly, stop_with_parent
 
 SUMMARY = "Post an image, get the boxes of what is in it, in the coordinates of the image sent."
+
+SWITCH_SECONDS = 0.001  # in which a thread that waits for the endpoint lets the event loop go on, instead of 0.005
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "HEAD", "POST"],
@@ -119,6 +123,8 @@ def _rate_limits(settings: Settings) -> RateLimits:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    keep_freed_memory()
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop_softly(app, app.state.settings.drain_seconds)
     await app.state.models.start()
     yield

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from api.admission.queue import WorkQueue, check_wait
@@ -124,7 +124,7 @@ class Detector:
         model, revision = self.model, self._serving.revision
         _check(wanted, model)
         fit = FITS[model.fit](image.width, image.height, model.input_size)
-        options = {"fit": asdict(fit), "size": model.input_size, "encoding": self.settings.canvas_format}
+        options = {"fit": vars(fit), "size": model.input_size, "encoding": self.settings.canvas_format}
         canvas = await self._decode("canvas", image, asker, clock, **options)
         answer, answered_by = await self._call(canvas, model, asker, clock)
         if answered_by != revision and await self._follow() != model:

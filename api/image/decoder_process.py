@@ -16,6 +16,7 @@ from struct import Struct
 from typing import Any
 
 from api.errors import DetectError, ImageTooLarge, UndecodableImage
+from api.image.allocation import keep_freed_memory
 from api.image.decode import canvas
 from api.image.draw import Mark, annotate
 from api.image.fit import Fit
@@ -23,7 +24,7 @@ from api.image.inspection import EncodedImage
 
 DESCRIBED = [field.name for field in fields(EncodedImage) if field.name not in ("data", "profile")]
 FRAME = Struct("!III")  # bytes of the JSON head, and of two bodies
-NICE = 5  # the event loop goes first: it answers many, a decoder one
+NICE = 2  # the event loop goes first: it answers many, a decoder one
 SPARE_BYTES = 96 * 1024 * 1024  # address space beside the pixels: the canvas, the drawing, what libraries map
 
 
@@ -63,6 +64,7 @@ WORK: Mapping[str, Callable[[EncodedImage, Mapping[str, Any]], bytes]] = {"canva
 def main() -> None:
     """Serve the socket that standard input is, until it ends."""
     os.nice(NICE)
+    keep_freed_memory()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff has much to say of a damaged file
     peer = socket.socket(fileno=os.dup(0))
     with peer.makefile("rb") as requests:

@@ -1,7 +1,7 @@
 """What is known of one request, as one typed record: its log line and its figures are made of it."""
 
 from collections.abc import MutableMapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from api.schema import Detections
@@ -35,7 +35,7 @@ class RequestRecord:
 
     def known(self) -> dict[str, Any]:
         """The fields that are known."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def begin_record(scope: Scope, request_id: str) -> RequestRecord:

@@ -56,6 +56,8 @@ def with_fields(query: Query, fields: Fields) -> Query:
 
     Raises InvalidParameter, RequestValidationError.
     """
+    if not fields:
+        return query
     filled = ImmutableMultiDict([(name, value) for name, value in fields if value and name not in PARTS])
     known = type(query).model_fields
     refuse_unknown(filled, known)
