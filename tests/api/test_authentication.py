@@ -1,5 +1,6 @@
 """Who may in: keys, rates, proxies; and what every answer carries for browsers."""
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -16,6 +17,7 @@ from fakeredis import TcpFakeServer
 from limits.storage import RedisStorage
 from pydantic import ValidationError
 
+from api.admission import rate_limits
 from api.admission.api_keys import ApiKeys, Owner, new_key
 from api.admission.rate_limits import RateLimits, network_of
 from api.errors import InvalidSetting
@@ -261,3 +263,53 @@ def test_other_origins_are_answered_only_where_they_are_listed(start: Start) -> 
     for asked, origin in ((client, "https://evil.example"), (start(), "https://app.example.org")):
         refused = asked.options("/detect", headers={"Origin": origin, **preflight})
         assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+def test_a_key_that_is_set_as_it_is_stops_the_start_and_is_not_printed() -> None:
+    key, _ = new_key("camera")
+    ended = subprocess.run(
+        [COMMAND, "serve", "--port", "0"],
+        env={**os.environ, "DETECT_API_KEYS": key},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "DETECT_API_KEYS" in ended.stderr
+    assert key not in ended.stderr
+
+
+def test_guesses_of_keys_at_the_metrics_count(start: Start) -> None:
+    client = start(api_keys=ENTRY, rate_per_address="3/minute")
+    statuses = [client.get("/metrics", headers={"X-API-Key": f"guess{n}"}).status_code for n in range(5)]
+    assert statuses == [403, 403, 403, 429, 429]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_several_lines_of_forwarded_addresses_are_one_list(start: Start, address: str) -> None:
+    client = start(trusted_proxies="127.0.0.1", rate_per_address="1/minute")
+    lines = [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-For", "198.51.100.7")]
+    assert client.post("/detect", files={"image": jpeg()}, headers=lines).status_code == 200
+    other = [("X-Forwarded-For", "203.0.113.10"), ("X-Forwarded-For", "198.51.100.7")]
+    problem(client.post("/detect", files={"image": jpeg()}, headers=other), 429, "rate-limited")
+
+
+def test_the_counters_of_addresses_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "MAX_CALLERS", 100)
+    limits = RateLimits(None, "5/minute", None)
+
+    async def ask() -> None:
+        for number in range(1000):
+            await limits.count("address", f"192.0.2.{number}")
+
+    asyncio.run(ask())
+    assert len(limits._alone._windows) == 100
+
+
+@pytest.mark.parametrize("setting", ["DETECT_WAITING_DECODES", "DETECT_WAITING_CALLS", "DETECT_EMBEDDED_URL"])
+def test_a_setting_that_no_longer_exists_stops_the_start_and_says_what_replaced_it(setting: str) -> None:
+    ended = subprocess.run(
+        [COMMAND, "serve", "--port", "0"], env={**os.environ, setting: "1"}, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert re.search(rf"{setting} no longer exists: .*DETECT_", ended.stderr)

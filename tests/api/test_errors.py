@@ -1,6 +1,8 @@
 """Every row of the error table over a real socket: the status, the code, our words, and what the endpoint saw of it."""
 
+import gzip
 import json
+import resource
 import socket
 import struct
 import threading
@@ -208,6 +210,8 @@ def test_a_model_that_fails_is_502_with_its_status_and_never_its_words(
         answer((0, -0.5, (0, 0, 9, 9))),
         answer((7, 0.9, (0, 0, 9, 9))),
         b'{"pad": "' + b"x" * 10_000_000 + b'"}',
+        {**answer(), "shape": [1, 3, 10**4000, 512]},
+        answer(*[(0, 0.9, (0.0, 0.0, 9.0, 9.0))] * 40_000),
     ],
     ids=str,
 )
@@ -216,6 +220,21 @@ def test_an_answer_that_breaks_the_contract_is_502(
 ) -> None:
     seed_endpoint.script = lambda _: reply(body)
     problem(client.post("/detect", files={"image": jpeg()}), 502, "endpoint-answer-invalid")
+
+
+def test_a_compressed_answer_is_502_and_unpacks_to_nothing(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
+    packed = gzip.compress(gzip.compress(bytes(10**8), 9), 9)
+    seed_endpoint.on_socket = lambda connection: connection.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    problem(client.post("/detect", files={"image": jpeg()}), 502, "endpoint-answer-invalid")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "kilobytes"
+
+
+def test_a_model_error_whose_status_is_no_number_is_502(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
+    seed_endpoint.script = lambda _: aws_error("ModelError", 424, OriginalStatusCode="many", OriginalMessage="x")
+    assert client.post("/detect", files={"image": jpeg()}).status_code == 502
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ import pty
 import re
 import signal
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from api.endpoint.sagemaker import connect
@@ -166,3 +168,10 @@ def test_no_region_stops_the_start_with_one_clear_line() -> None:
     ended = subprocess.run(SERVE, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
     assert ended.stderr.strip().splitlines() == ["detect-gateway: No AWS region is configured for the endpoint."]
+
+
+def test_the_embedded_endpoint_has_a_socket_that_no_other_user_may_reach_and_no_port(served: Served) -> None:
+    child = psutil.Process(served.child())
+    assert not [one for one in child.net_connections(kind="inet") if one.status == psutil.CONN_LISTEN]
+    (socket_file,) = {one.laddr for one in child.net_connections(kind="unix") if "detect-endpoint" in str(one.laddr)}
+    assert stat.S_IMODE(Path(str(socket_file)).parent.stat().st_mode) == 0o700
