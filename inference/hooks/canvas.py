@@ -13,7 +13,7 @@ import numpy as np
 
 from codec import Detections
 from errors import BadImage, Refused, UnsupportedType
-from image import JPEG, PNG, check_size, format_named
+from image import JPEG, PNG, check_size, decode_pixels, format_named, jpeg_segments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Fit = namedtuple("Fit", "width height left top drawn_width drawn_height")
 
 BILINEAR = 2  # Image.Resampling.BILINEAR, a name that Pillow before 9.1 does not have
+START_OF_SCAN, END_OF_JPEG = 0xDA, b"\xff\xd9"
+ANYTHING = b"\x55\xaa" * 64  # what a JPEG that was cut short would show
 PAD_GREY = (124, 116, 104)  # the mean colour that the models were trained around
 AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK")  # modes whose channels can be averaged
 ORIENTATION, SHORT = 0x0112, 3  # EXIF 3.0, 4.6.5
@@ -83,6 +85,7 @@ def opened(data: bytes) -> "Iterator[PillowImage]":
         ImageFile.LOAD_TRUNCATED_IMAGES = False  # GluonCV switches it on for the whole process
         with Image.open(io.BytesIO(data)) as image:
             check_size(*image.size)
+        with Image.open(io.BytesIO(terminated(data) if jpeg else data)) as image:
             if not jpeg:
                 image.load()  # a PNG may have its EXIF behind the pixels
             yield image
@@ -90,6 +93,20 @@ def opened(data: bytes) -> "Iterator[PillowImage]":
         raise
     except Exception as exc:  # Pillow raises a dozen kinds on damaged files
         raise BadImage("the image cannot be decoded: it is damaged or truncated") from exc
+
+
+def terminated(jpeg: bytes) -> bytes:
+    """Return the JPEG with the end marker that it may lack. Raises BadImage where it lacks more than that.
+
+    What an incomplete one shows depends on what comes behind it; the pixels of a complete one do not.
+    """
+    scan = next((end for marker, _, end in jpeg_segments(jpeg) if marker == START_OF_SCAN), 0)
+    if jpeg.find(END_OF_JPEG, scan) >= 0:
+        return jpeg
+    whole = jpeg + END_OF_JPEG
+    if decode_pixels(whole).tobytes() != decode_pixels(jpeg + ANYTHING + END_OF_JPEG).tobytes():
+        raise BadImage("the JPEG is truncated")
+    return whole
 
 
 def exif_orientation(exif: bytes) -> int:

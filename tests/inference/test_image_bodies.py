@@ -150,6 +150,7 @@ def test_the_boxes_are_those_of_the_gateways_detect(
     {
         "a large JPEG": encoded(scene(2000, 1300), quality=90),
         "a tall JPEG lying": stored(scene(500, 900), 6),
+        "a JPEG that lacks its end marker alone": encoded(scene())[:-2],
         "CMYK": encoded(scene().convert("CMYK")),
         "grey": encoded(scene().convert("L"), "PNG"),
         "16 bits of grey": encoded(
