@@ -25,8 +25,9 @@ from api.settings import Settings
 from api.telemetry.logs import configure
 from api.telemetry.metrics import Metrics
 from api.telemetry.traces import instrument
-from api.web import batch, deepstack, rekognition, routes
+from api.web import batch, routes
 from api.web.authentication import Authentication
+from api.web.dialects import deepstack, rekognition
 from api.web.docs import install_docs
 from api.web.middleware.access_log import AccessLog
 from api.web.middleware.answer_limits import AnswerLimits
