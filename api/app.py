@@ -25,12 +25,14 @@ from api.settings import Settings
 from api.telemetry.logs import configure
 from api.telemetry.metrics import Metrics
 from api.telemetry.traces import instrument
-from api.web import batch, deepstack, rekognition, routes
+from api.web import batch, routes
 from api.web.authentication import Authentication
+from api.web.dialects import deepstack, rekognition
 from api.web.docs import install_docs
 from api.web.middleware.access_log import AccessLog
 from api.web.middleware.answer_limits import AnswerLimits
 from api.web.middleware.forwarded_for import ForwardedFor
+from api.web.middleware.queue_check import QueueCheck
 from api.web.middleware.request_line import RequestLine
 from api.web.middleware.security_headers import SecurityHeaders
 from api.web.middleware.trusted_hosts import TrustedHosts
@@ -41,6 +43,7 @@ from api.web.shutdown import stop_softly, stop_with_parent
 
 SUMMARY = "Post an image, get the boxes of what is in it, in the coordinates of the image sent."
 
+DETECTIONS = ("/detect", batch.PATH, "/v1/vision/detection")
 SWITCH_SECONDS = 0.001  # in which a thread that waits for the endpoint lets the event loop go on, instead of 0.005
 
 CORS: dict[str, Any] = {
@@ -91,6 +94,8 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     held = UploadBytes(settings.held_bytes, metrics.held.set)
     app.add_middleware(UnexpectedErrors)
     app.add_middleware(AnswerLimits, held=held)
+    if not settings.api_keys:  # with keys, the key says whose turn it is
+        app.add_middleware(QueueCheck, paths=DETECTIONS, check=app.state.models.default.check_queue)
     app.add_middleware(
         UploadLimits,
         max_bytes=settings.max_body_bytes,

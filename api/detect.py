@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
+from api.admission.event_loop import EventLoopLag
 from api.admission.queue import WorkQueue, check_wait
 from api.backend import Backend
 from api.endpoint.contract import Endpoint, EndpointAnswer, Serving
@@ -37,6 +38,7 @@ class Shared:
     decoders: Decoders
     decoding: WorkQueue
     threads: ThreadPoolExecutor
+    lag: EventLoopLag
 
     @classmethod
     def of(cls, settings: Settings, metrics: Metrics) -> Self:
@@ -48,10 +50,16 @@ class Shared:
             note=metrics.waiting.labels("decode").inc,
         )
         threads = ThreadPoolExecutor(settings.endpoint_calls * len(settings.backends), thread_name_prefix="endpoint")
-        return cls(settings, metrics, Decoders(settings.decode_seconds), decoding, threads)
+        return cls(settings, metrics, Decoders(settings.decode_seconds), decoding, threads, EventLoopLag())
+
+    async def start(self) -> None:
+        """Have the decoders ready, and the event loop watched."""
+        self.lag.start()
+        await self.decoders.start(self.settings.decodes)
 
     async def close(self) -> None:
         """Stop processes and threads."""
+        self.lag.stop()
         await self.decoders.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
 
@@ -83,8 +91,11 @@ class Detector:
 
     def check_queue(self, caller: str, seconds: float = BASE_SECONDS) -> None:
         """Raises Overloaded where decoding of so many seconds would wait too long, here or for the endpoint."""
-        decoding, calls = self._shared.decoding.wait(caller, seconds), self._calls.wait(caller, 1)
-        check_wait({"decode-queue": decoding, "endpoint-queue": calls}, self.settings.queue_seconds)
+        decoding, calls = self._shared.decoding, self._calls
+        waits = {"decode-queue": decoding.wait(caller, seconds), "endpoint-queue": calls.wait(caller, 1)}
+        if decoding.has_work_of(caller) or calls.has_work_of(caller):  # who asks for little is not turned away by it
+            waits["event-loop"] = self._shared.lag.wait
+        check_wait(waits, self.settings.queue_seconds)
 
     async def detect(self, upload: bytes, wanted: Parameters, asker: Asker) -> Result:
         """The boxes of one upload, in pixels of the original image.

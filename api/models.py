@@ -43,7 +43,7 @@ class Models:
 
     async def start(self) -> None:
         """Start the decoders."""
-        await self._shared.decoders.start(self._shared.settings.decodes)
+        await self._shared.start()
 
     async def close(self) -> None:
         """Stop decoders and threads."""

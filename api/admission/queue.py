@@ -64,6 +64,7 @@ class WorkQueue:
     ) -> None:
         self._slots, self._memory, self._spare, self._note = slots, memory, int(spare_slot), note
         self._pace, self._slowest, self._fastest = pace, pace * 10, pace / 10
+        self._works = Counter[str]()
         self._waiting: list[Work] = []
         self._running: list[Work] = []
         self._now, self._count, self._noted = 0.0, 0, 0  # virtual time; pieces of work so far; waiting when last noted
@@ -76,6 +77,10 @@ class WorkQueue:
         start = self._start_of(caller)
         ahead = sum(work.cost for work in self._waiting[: self._position(start)])
         return (ahead + cost) * self._pace / self._slots
+
+    def has_work_of(self, caller: str) -> bool:
+        """Whether work of this caller waits or runs."""
+        return self._works[caller] > 0
 
     @asynccontextmanager
     async def turn(self, caller: str, cost: float, memory: int = 0) -> AsyncIterator[Work]:
@@ -93,6 +98,7 @@ class WorkQueue:
         memory = int(min(memory, LARGEST_SHARE * self._memory))
         work = Work(self._start_of(caller), self._count, caller, cost, memory, turn)
         self._finish[caller] = work.start + cost
+        self._works[caller] += 1
         insort(self._waiting, work)
         self._start_next()
         return work
@@ -139,6 +145,9 @@ class WorkQueue:
             asyncio.get_running_loop().call_later(LONG, self._start_next)
 
     def _leave(self, work: Work) -> None:
+        self._works[work.caller] -= 1
+        if not self._works[work.caller]:
+            del self._works[work.caller]
         if work in self._running:
             self._running.remove(work)
             self._learn(work)

@@ -5,12 +5,14 @@ import binascii
 import json
 from collections import namedtuple
 from email.message import Message
+from typing import Any
 
-from errors import BadRequest, NotAcceptable, UnsupportedType
+from errors import BadRequest, NotAcceptable, Refused, UnsupportedType
 
 DEFAULT_SHORT = 224
 LARGEST_SHORT = 4096
 ROWS = 100
+JSON, JSON_LINES = "application/json", "application/jsonlines"
 
 # image: bytes of a JPEG or PNG. short: length in pixels that the image's shorter side is resized to.
 Request = namedtuple("Request", "image short")
@@ -18,6 +20,9 @@ Request = namedtuple("Request", "image short")
 # shape: of the tensor, (1, 3, H, W). ids, scores: (100, 1), boxes: (100, 4) as x_min, y_min, x_max, y_max in
 # pixels of the tensor; all float32, sorted by score, unused rows -1.
 Detections = namedtuple("Detections", "shape ids scores boxes")
+
+# model: who made the detections. frame: "image" where boxes are in pixels of the image sent, None: of the tensor.
+Answer = namedtuple("Answer", "detections model frame")
 
 
 def decode_request(body: "bytes | bytearray | str", content_type: "str | None") -> Request:
@@ -35,10 +40,15 @@ def check_content_type(content_type: "str | None") -> None:
     if not content_type:
         return
     kind, charset = parse_header(content_type)
-    if kind != "application/json":
-        raise UnsupportedType("Content-Type must be application/json")
+    if kind != JSON:
+        raise UnsupportedType("Content-Type must be application/json, application/jsonlines or an image's")
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedType("the charset must be utf-8")
+
+
+def media_type(content_type: "str | None") -> str:
+    """Return the media type of a body; an absent one counts as JSON."""
+    return parse_header(content_type)[0] if content_type else JSON
 
 
 def parse_header(content_type: str) -> "tuple[str, str]":
@@ -85,23 +95,42 @@ def read_short(short: object) -> int:
     return short
 
 
-def encode_response(detections: Detections, model: "dict[str, object]", accept: "str | None") -> str:
-    """Write the response body. Raises NotAcceptable where JSON is not accepted."""
-    check_accept(accept)
-    return json.dumps(
-        {
-            "shape": list(detections.shape),
-            "cid": detections.ids.tolist(),
-            "score": detections.scores.tolist(),
-            "bbox": detections.boxes.tolist(),
-            "model": model,
-        },
-        separators=(",", ":"),
-    )
+def encode_response(answer: "Answer | list[Answer | Refused]", accept: "str | None") -> "tuple[str, str]":
+    """Write the response body, and name its type. Raises NotAcceptable where Accept allows no JSON."""
+    kinds = accepted(accept)
+    if isinstance(answer, list):
+        return "\n".join(map(encode_line, answer)), JSON_LINES
+    return encode_answer(answer), JSON_LINES if kinds == {JSON_LINES} else JSON
 
 
-def check_accept(accept: "str | None") -> None:
-    """Refuse an Accept that JSON does not satisfy."""
-    kinds = [part.split(";")[0].strip().lower() for part in (accept or "*/*").split(",")]
-    if not {"application/json", "application/*", "*/*"}.intersection(kinds):
+def accepted(accept: "str | None") -> "set[str]":
+    """Return the kinds that Accept allows. Raises NotAcceptable where ours is not among them."""
+    kinds = {part.split(";")[0].strip().lower() for part in (accept or "*/*").split(",")}
+    if not kinds.intersection((JSON, JSON_LINES, "application/*", "*/*")):
         raise NotAcceptable("the answer is application/json, which Accept does not allow")
+    return kinds
+
+
+def encode_line(answer: "Answer | Refused") -> str:
+    """Write one line of the response: an answer, or a problem with the status that it would have alone."""
+    if isinstance(answer, Refused):
+        return compact({"status": answer.status, "title": answer.reason, "detail": answer.message})
+    return encode_answer(answer)
+
+
+def encode_answer(answer: Answer) -> str:
+    """Write one answer as JSON in one line."""
+    detections, model, frame = answer
+    written = {
+        "shape": list(detections.shape),
+        "cid": detections.ids.tolist(),
+        "score": detections.scores.tolist(),
+        "bbox": detections.boxes.tolist(),
+        "model": model,
+    }
+    return compact(dict(written, frame=frame) if frame else written)
+
+
+def compact(written: "dict[str, Any]") -> str:
+    """Write JSON without a space."""
+    return json.dumps(written, separators=(",", ":"))

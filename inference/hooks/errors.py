@@ -5,7 +5,8 @@
     ├── ImageTooLarge      413   more pixels than we decode, judged from the header
     ├── UnsupportedType      415   Content-Type or the image's format
     ├── NotAcceptable        406   Accept asks for something other than JSON
-    └── BadImage           422   damaged, truncated, or of a depth that cannot be shown as RGB
+    ├── BadImage           422   damaged, truncated, or of a depth that cannot be shown as RGB
+    └── ModelFailed        500   on one line of several; alone, the server says so
     ModelNotUsable               the model directory: no request is served, the process ends
 
 The old serving stacks hang on a message of more than one line, so no message here has one.
@@ -55,7 +56,7 @@ class ImageTooLarge(Refused):
 
 
 class UnsupportedType(Refused):
-    """Neither JSON around it nor JPEG or PNG in it."""
+    """Content-Type, or the image's format, is none that the hooks take."""
 
     status, reason = 415, "Unsupported Media Type"
 
@@ -64,6 +65,12 @@ class BadImage(Refused):
     """The image is damaged, truncated, or of a depth that cannot be shown as RGB."""
 
     status, reason = 422, "Unprocessable Entity"
+
+
+class ModelFailed(Refused):
+    """The model failed on one line of several."""
+
+    status, reason = 500, "Internal Server Error"
 
 
 class ModelNotUsable(Exception):

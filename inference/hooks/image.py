@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 50_000_000  # the gateway's default, a phone's
 MAX_SIDE = 16_384
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-FORMATS = {b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+FORMATS = {b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 
 
 def decode(data: bytes) -> "Pixels":
@@ -28,12 +28,16 @@ def decode(data: bytes) -> "Pixels":
 
     Raises UnsupportedType, ImageTooLarge (before any pixel is decoded) or BadImage.
     """
-    width, height = read_header(data)
+    check_size(*read_header(data))
+    return decode_pixels(data)
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse an image of more pixels than we decode."""
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageTooLarge(
             f"the image has {width}x{height} pixels, more than {MAX_PIXELS // 10**6} megapixels or {MAX_SIDE} a side"
         )
-    return decode_pixels(data)
 
 
 def read_header(data: bytes) -> "tuple[int, int]":
@@ -43,11 +47,17 @@ def read_header(data: bytes) -> "tuple[int, int]":
             width, height = reader(data)
             break
     else:
-        names = [name for start, name in FORMATS.items() if data.startswith(start)]
-        raise UnsupportedType("the image is {}, not JPEG or PNG".format(names[0] if names else "of an unknown kind"))
+        raise UnsupportedType(f"the image is {format_named(data)}, not JPEG or PNG")
     if not width or not height:
         raise BadImage("the image's header gives no size")
     return width, height
+
+
+def format_named(data: bytes) -> str:
+    """Name the format of an image that is not decoded."""
+    if data[8:12] == b"WEBP":
+        return "WebP"
+    return next((name for start, name in FORMATS.items() if data.startswith(start)), "of an unknown kind")
 
 
 def png_header(data: bytes) -> "tuple[int, int]":

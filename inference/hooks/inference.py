@@ -7,12 +7,10 @@ import glob
 import os
 from typing import Any
 
+import bodies
 import codec
 import copies
-import image
 import manifest
-import nms
-import resizing
 
 loaded = {}  # type: dict[str, Any]
 
@@ -35,17 +33,15 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(request_body: "bytes | bytearray | str", content_type: "str | None" = None) -> Any:
-    """Decode a request body to an RGB image, uint8 (H, W, 3), at the size that the model sees."""
-    request = codec.decode_request(request_body, content_type)
-    return resizing.shorten(image.decode(request.image), request.short)
+    """Read a request body: JSON, an image as it is, or JSON lines."""
+    return bodies.read(request_body, content_type)
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """Return the image's detections and who made them."""
-    return nms.above(model(data), model.floor), model.about
+    """Return the detections in the image, or of each line its own, and who made them."""
+    return bodies.answer(data, model)
 
 
 def output_fn(prediction: Any, accept: "str | None" = None) -> "tuple[str, str]":
-    """Write detections as JSON."""
-    detections, about = prediction
-    return codec.encode_response(detections, about, accept), "application/json"
+    """Write detections as JSON, those of lines as lines. Return the type too."""
+    return codec.encode_response(prediction, accept)

@@ -84,6 +84,8 @@ def check(manifest: Manifest) -> None:
         raise ModelNotUsable("input_size must be a whole number from 32 to 1024")
     if not manifest.labels or not all(isinstance(label, str) for label in manifest.labels):
         raise ModelNotUsable("labels must be a list of names")
+    if manifest.fit not in ("stretch", "pad"):
+        raise ModelNotUsable("fit must be stretch or pad")
     if not isinstance(manifest.score_floor, (int, float)) or not 0 <= manifest.score_floor < 1:
         raise ModelNotUsable("score_floor must be a number from 0 to below 1")
     for values in (manifest.mean, manifest.std):

@@ -37,15 +37,14 @@ class MxnetDetector(mx.gluon.Block):
         super().__init__()
         self.network = network
         self.about = {"name": manifest.name, "version": manifest.version}
-        self.floor = manifest.score_floor
+        self.floor, self.size, self.fit = manifest.score_floor, manifest.input_size, manifest.fit
         self._mean, self._std = tuple(manifest.mean), tuple(manifest.std)
-        self._size = manifest.input_size
         self._place = place
         self._lock = threading.Lock()
 
     def forward(self, image: Any) -> Detections:
         """Detect in one image, uint8 (H, W, 3), RGB; boxes in its pixels. MXNet takes one thread at a time."""
-        canvas = resize(image, self._size, self._size) if self._must_fit(image) else image
+        canvas = resize(image, self.size, self.size) if self._must_fit(image) else image
         with self._lock:
             tensor = mx.nd.image.to_tensor(mx.nd.array(canvas, dtype="uint8"))
             tensor = mx.nd.image.normalize(tensor, mean=self._mean, std=self._std).expand_dims(0)
@@ -53,7 +52,7 @@ class MxnetDetector(mx.gluon.Block):
         return Detections((1, 3, *image.shape[:2]), ids, scores, scaled(boxes, ids, canvas.shape, image.shape))
 
     def _must_fit(self, image: Any) -> bool:
-        return bool(self._place.fixed and image.shape[:2] != (self._size, self._size))
+        return bool(self._place.fixed and image.shape[:2] != (self.size, self.size))
 
 
 def scaled(boxes: Any, ids: Any, canvas: "tuple[int, ...]", image: "tuple[int, ...]") -> Any:

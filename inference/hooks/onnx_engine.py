@@ -33,7 +33,7 @@ class OnnxDetector:
 
     def __init__(self, path: str, manifest: Manifest) -> None:
         self.about = {"name": manifest.name, "version": manifest.version}
-        self.floor = manifest.score_floor
+        self.floor, self.size, self.fit = manifest.score_floor, manifest.input_size, manifest.fit
         self._file = Path(path).read_bytes()  # what lies there later may be another model
         self._core = openvino.Core()
         self._networks: dict[tuple[int, int] | None, openvino.InferRequest] = {}

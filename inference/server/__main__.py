@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from inference.server.limits import limits_of
 from inference.server.process import Served, serve, set_up_logging, supervise
 
 NAMED = re.compile(r"(?:(?P<name>[\w.-]+)=)?(?P<dir>.*)", re.DOTALL)
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(stop, lambda *_: sys.exit(0))
     if options.stop_with_parent:
         threading.Thread(target=stop_at_end_of_input, daemon=True).start()
-    served, listening = Served(model_dirs(options), options.queue), listen(options)
+    served, listening = Served(model_dirs(options), options.queue, limits_of(options.max_payload_mb)), listen(options)
     return supervise(served, listening, options.workers) if options.workers > 1 else serve(served, listening)
 
 
@@ -43,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     add("--unix-socket", type=Path, help="listen on this socket instead, which the file system guards")
     add("--workers", type=int, default=1, help="processes, each with a share of the cores")
     add("--queue", type=int, default=64, help="requests that may wait in a process; one more is refused")
+    payload = os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB", "6")
+    add("--max-payload-mb", type=int, default=payload, metavar="MB", help="largest body; 6, SageMaker's own, at least")
     add("--stop-with-parent", action="store_true", help="stop when standard input ends")
     return described
 

@@ -1,5 +1,8 @@
-"""HTTP: GET /ping and POST /invocations, as SageMaker calls a container, and POST /endpoints/{name}/invocations,
-as boto3 calls SageMaker, so that its `endpoint_url` may point here. A gateway asks beside that what is served."""
+"""HTTP: GET /ping, POST /invocations and GET /execution-parameters, as SageMaker calls a container.
+
+POST /endpoints/{name}/invocations is as boto3 calls SageMaker, so that its `endpoint_url` may point here. A gateway
+asks beside that what is served.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from inference.server.limits import Limits
 from inference.server.model import CannotServe, Model, NotReady, QueueFull
 
-MAX_BODY = 6_291_456  # SageMaker's limit for a real-time request
-MAX_DRAINED = 8 * MAX_BODY  # read to the end up to here, since clients hear an answer only after they have sent all
+DRAINED = 44_040_192  # bytes over the limit that are read, since clients hear an answer only after they have sent all
 MAX_SECONDS = 60  # SageMaker's limit for a whole request
 
 log = logging.getLogger(__name__)
@@ -39,18 +42,18 @@ NOT_READY = Result(503, b"the model is still loading", error="ModelNotReadyExcep
 QUEUE_FULL = Result(503, b"too many requests are waiting", error="ServiceUnavailable")
 CANNOT_SERVE = Result(503, b"the model cannot be served", error="ServiceUnavailable")
 NO_SUCH_MODEL = Result(400, b"there is no endpoint of this name", error="ValidationError")
-TOO_LARGE = Result(413, b"the body is larger than 6291456 bytes", error="ValidationError")
 TOO_SLOW = Result(408, b"the body did not arrive in time", error="ValidationError")
 # Where the runtime's status is another than the container's.
 RUNTIME_STATUS = {"ModelNotReadyException": 429}
 
 
-def create_app(models: Mapping[str, Model], alone: bool) -> Starlette:
+def create_app(models: Mapping[str, Model], limits: Limits, alone: bool) -> Starlette:
     """Return the application that serves these models; a container's routes serve the first.
 
     `alone`: no other process serves them from the same socket, so that one may be loaded again from here.
     """
     first = next(iter(models.values()))
+    max_body = limits.max_body
 
     def named(request: Request) -> Model | None:
         return first if len(models) == 1 else models.get(request.path_params["name"])
@@ -59,10 +62,13 @@ def create_app(models: Mapping[str, Model], alone: bool) -> Starlette:
         return PlainTextResponse("" if first.ready else NOT_READY.content, 200 if first.ready else 503)
 
     async def invocations(request: Request) -> Response:
-        return as_container(await invoke(first, request))
+        return as_container(await invoke(first, request, max_body))
+
+    async def execution_parameters(request: Request) -> Response:
+        return JSONResponse(limits.execution_parameters())
 
     async def endpoint(request: Request) -> Response:
-        return as_runtime(await invoke(named(request), request))
+        return as_runtime(await invoke(named(request), request, max_body))
 
     async def about(request: Request) -> Response:
         return description(named(request))
@@ -76,6 +82,7 @@ def create_app(models: Mapping[str, Model], alone: bool) -> Starlette:
         routes=[
             Route("/ping", ping),
             Route("/invocations", invocations, methods=["POST"]),
+            Route("/execution-parameters", execution_parameters),
             Route("/endpoints/{name}/invocations", endpoint, methods=["POST"]),
             Route("/endpoints/{name}", about),
             Route("/endpoints/{name}/reload", reload, methods=["POST"]),
@@ -110,13 +117,13 @@ async def load_again(model: Model | None, request: Request) -> Response:
     return description(model)
 
 
-async def invoke(model: Model | None, request: Request) -> Result:
+async def invoke(model: Model | None, request: Request, max_body: int) -> Result:
     """Run a request through the model. No input raises."""
     try:
         async with asyncio.timeout(MAX_SECONDS):
-            body = await read_body(request)
+            body = await read_body(request, max_body)
         if body is None:
-            return TOO_LARGE
+            return Result(413, f"the body is larger than {max_body} bytes".encode(), error="ValidationError")
         if model is None:
             return NO_SUCH_MODEL
         headers = request.headers
@@ -134,16 +141,16 @@ async def invoke(model: Model | None, request: Request) -> Result:
         return refusal(exc)
 
 
-async def read_body(request: Request) -> bytes | None:
+async def read_body(request: Request, max_body: int) -> bytes | None:
     """Read the body, or return None if it is too large, without keeping it."""
     body, size = bytearray(), 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_DRAINED:
+        if size > max_body + DRAINED:
             return None
-        if size <= MAX_BODY:
+        if size <= max_body:
             body += part
-    return bytes(body) if size <= MAX_BODY else None
+    return bytes(body) if size <= max_body else None
 
 
 def refusal(exc: Exception) -> Result:
@@ -184,6 +191,6 @@ def runtime_error(status: int, name: str, details: dict[str, object]) -> Respons
 
 def finished(response: Response, result: Result) -> Response:
     """End the connection where part of the body was left unread."""
-    if result in (TOO_LARGE, TOO_SLOW):
+    if result.status in (408, 413) and result.error:
         response.headers["connection"] = "close"
     return response

@@ -22,6 +22,7 @@ from uvicorn.supervisors import Multiprocess
 
 from cores import usable_cores
 from inference.server.app import create_app
+from inference.server.limits import Limits
 from inference.server.model import Model
 
 GRACE = 25  # seconds for what is in flight at SIGTERM; SageMaker kills after 30
@@ -29,16 +30,17 @@ HUNG = 15  # seconds without a sign of life, after which a worker is replaced; o
 
 
 class Served(NamedTuple):
-    """The model directories by name, and how many requests may wait for each in a process."""
+    """The model directories by name, how many requests may wait for each in a process, and the limits of a request."""
 
     model_dirs: dict[str, Path]
     queue: int
+    limits: Limits
 
 
 def serve(served: Served, listening: socket.socket) -> int:
     """Serve from this process: /ping answers 503 until the models are loaded. 1 where none can be served."""
     models = models_of(served)
-    server = uvicorn.Server(configured(create_app(models, alone=True)))
+    server = uvicorn.Server(configured(create_app(models, served.limits, alone=True)))
     load_at_sighup(models)
     loads = load_all(models)
     loads[-1].add_done_callback(lambda _: give_up(server) if all_failed(loads) else None)
@@ -79,7 +81,7 @@ def worker(served: Served) -> Starlette:
     wait(loads)
     if all_failed(loads):
         sys.exit(STARTUP_FAILURE)
-    return create_app(models, alone=False)
+    return create_app(models, served.limits, alone=False)
 
 
 def stop_with_supervisor() -> None:
@@ -104,7 +106,7 @@ def configured(app: Starlette | Callable[[], Starlette], **options: Any) -> uvic
 
 def models_of(served: Served) -> dict[str, Model]:
     """Return the models by name, not yet loaded."""
-    threads = max(2, usable_cores())
+    threads = served.limits.threads
     return {name: Model(folder, threads, served.queue) for name, folder in served.model_dirs.items()}
 
 

@@ -130,14 +130,15 @@ def test_what_waits_for_memory_is_not_overtaken_for_ever_and_keeps_nobody_who_fi
     run(scenario)
 
 
-def test_work_that_needs_more_memory_than_there_is_runs_alone() -> None:
+def test_beside_work_that_needs_more_memory_than_there_is_what_is_small_is_started_and_nothing_large() -> None:
     async def scenario() -> None:
-        works = Works(WorkQueue(2, memory=100))
+        works = Works(WorkQueue(3, memory=100))
         await works.add("a", memory=500)
-        await works.add("b", memory=1)
-        assert works.started == ["a"]
+        await works.add("b", memory=500)
+        await works.add("c", memory=5)
+        assert works.started == ["a", "c"]
         await works.end()
-        assert works.started == ["a", "b"]
+        assert works.started == ["a", "c", "b"]
 
     run(scenario)
 

@@ -3,14 +3,17 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import httpx2
 import pytest
+from PIL import Image
 
 from tests.conformance.stack import Served, end, serve, wait_for_an_answer
 from tests.inference.bad_requests import Bad, bad_requests
 from tests.inference.same_boxes import assert_same_boxes
 from tests.inference.server_process import ServerProcess
+from tests.pictures import HOPPER, stored
 
 CASES = bad_requests()
 TOOLKITS_OWN = {"invalid UTF-8"}  # it decodes what is called JSON before a hook sees it, and fails in one line
@@ -34,6 +37,38 @@ def test_a_bad_request_is_refused_in_one_line_and_the_next_is_answered(
     assert refused.status_code == (500 if own else bad.status)
     assert own or onnx.post(bad.body, headers=headers).text in refused.text
     assert served.running.post(good_request).status_code == 200
+
+
+@pytest.mark.parametrize(("format", "orientation"), [("JPEG", 1), ("JPEG", 6), ("PNG", 3), ("WEBP", 8)])
+def test_an_image_as_it_is_gives_the_boxes_of_the_onnx_engine_in_its_pixels(
+    served: Served, onnx: ServerProcess, format: str, orientation: int
+) -> None:
+    """Each stack has a Pillow of its own, and they differ in a pixel's last digit."""
+    image, headers = stored(Image.open(HOPPER), orientation, format), {"content-type": f"image/{format.lower()}"}
+    theirs, ours = (server.post(image, headers=headers).json() for server in (served.running, onnx))
+    assert theirs["frame"] == "image"
+    assert_same_boxes(sure(ours), sure(theirs), score=0.02, pixels=10)
+
+
+def sure(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer without the rows that waver."""
+    kept = [row for row, (score,) in enumerate(answer["score"]) if score >= 0.9]
+    return {**answer, **{key: [answer[key][row] for row in kept] for key in ("cid", "score", "bbox")}}
+
+
+def test_lines_are_answered_one_by_one_and_a_bad_one_fails_none(
+    served: Served, onnx: ServerProcess, good_request: str
+) -> None:
+    """SageMaker splits a file itself, but several lines come together where a job asks for that."""
+    lines, headers = "\n".join([good_request, "{}", good_request]), {"content-type": "application/jsonlines"}
+    theirs, ours = (
+        [json.loads(line) for line in server.post(lines, headers=headers).text.splitlines()]
+        for server in (served.running, onnx)
+    )
+    assert theirs[1] == ours[1]
+    assert theirs[1]["status"] == 400
+    for row in (0, 2):
+        assert_same_boxes(ours[row], theirs[row])
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", None])

@@ -37,7 +37,11 @@ def reader(readers_own: Reader) -> Reader:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if typed(page)], ids=lambda page: page.name)
-def test_what_a_page_says_to_type_works_from_top_to_bottom_and_gives_what_it_shows(page: Path, reader: Reader) -> None:
+def test_what_a_page_says_to_type_works_from_top_to_bottom_and_gives_what_it_shows(
+    page: Path, reader: Reader, request: pytest.FixtureRequest
+) -> None:
+    if page.name == "README.md":  # shows what scripts/run serves where npm is
+        reader.environment["DETECT_MODEL_DIR"] = str(request.getfixturevalue("coco_dir"))
     if any(block.language == "js" for block in typed(page)) and not shutil.which("node"):
         pytest.skip("JavaScript outside a browser needs Node.js")
     for block in typed(page):

@@ -46,7 +46,7 @@ def bad_requests() -> list[Bad]:
         Bad("100 megapixels of JPEG", body_of(jpeg_of(photo, 10_000, 10_000)), 413),
         Bad("text/plain", json_of(good), 415, "text/plain"),
         Bad("latin-1", json_of(good), 415, JSON + "; charset=iso-8859-1"),
-        Bad("an image as it is", photo, 415, "image/jpeg"),
+        *(Bad(name, body, status, "image/jpeg") for name, body, status in broken_images(good, photo)),
         Bad("Accept image/png", json_of(good), 406, accept="image/png"),
     ]
 
@@ -69,6 +69,23 @@ def broken_bodies(good: bytes) -> list[tuple[str, bytes]]:
         ("base64 cut short", json.dumps({"image": text[: len(text) // 4 * 4 - 3]}).encode()),
         ("base64 outside ASCII", json.dumps({"image": "é" * 8}).encode()),
         ("data URL", json.dumps({"image": "data:image/png;base64," + text}).encode()),
+    ]
+
+
+def broken_images(good: bytes, photo: bytes) -> list[tuple[str, bytes, int]]:
+    """What is sent as an image and is none, or none that can be decoded."""
+    return [
+        ("image body: empty", b"", 415),
+        ("image body: junk bytes", b"\x07" * 5000, 415),
+        ("image body: a GIF", encoded(Image.new("P", (64, 64)), "GIF"), 415),
+        ("image body: JSON", json_of(good), 415),
+        ("image body: half a JPEG", photo[: len(photo) // 2], 422),
+        ("image body: 100 bytes of a JPEG", photo[:100], 422),
+        ("image body: half a PNG", good[: len(good) // 2], 422),
+        ("image body: half a WebP", encoded(drawn_image(1), "WEBP")[:3000], 422),
+        ("image body: 100 megapixels", png_header(10_000, 10_000), 413),
+        ("image body: a very long side", png_header(60_000, 10), 413),
+        ("image body: 100 megapixels of JPEG", jpeg_of(photo, 10_000, 10_000), 413),
     ]
 
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bodies
+import canvas
 import codec
 from errors import Refused
 from image import decode
@@ -19,8 +21,10 @@ CASES = bad_requests()
 
 
 def read(bad: Bad) -> None:
-    codec.check_accept(bad.accept)
-    decode(codec.decode_request(bad.body, bad.content_type).image)
+    codec.accepted(bad.accept)
+    body = bodies.read(bad.body, bad.content_type)
+    if isinstance(body, bodies.EncodedImage):
+        canvas.draw(body.data, 300, "stretch")
 
 
 def refusal_of(work: Callable[[], object]) -> str:
@@ -91,7 +95,10 @@ def test_detections_become_the_seeds_json(accept: str | None) -> None:
     rows = np.full((100, 6), -1, np.float32)
     rows[0] = 0, 0.5, 1, 2, 3.5, 4
     found = codec.Detections((1, 3, 10, 20), rows[:, :1], rows[:, 1:2], rows[:, 2:])
-    answer = json.loads(codec.encode_response(found, {"name": "n", "version": "v"}, accept))
+    text, kind = codec.encode_response(codec.Answer(found, {"name": "n", "version": "v"}, None), accept)
+    answer = json.loads(text)
+    assert kind == "application/json"
+    assert answer.keys() == {"shape", "cid", "score", "bbox", "model"}
     assert answer["shape"] == [1, 3, 10, 20]
     assert (answer["cid"][0], answer["score"][0], answer["bbox"][0]) == ([0], [0.5], [1, 2, 3.5, 4])
     assert [len(answer[key]) for key in ("cid", "score", "bbox")] == [100, 100, 100]

@@ -1,0 +1,25 @@
+"""ASGI middleware: a request that would wait too long is rejected before anything is done for it."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.admission.rate_limits import network_of
+from api.errors import Overloaded
+from api.web.problems import problem_response
+
+
+class QueueCheck:
+    """Asks `check` for the caller's address before these paths; their routes ask again, when they know more."""
+
+    def __init__(self, app: ASGIApp, paths: tuple[str, ...], check: Callable[[str], None]) -> None:
+        self.app, self.paths, self.check = app, paths, check
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(self.paths):
+            try:
+                self.check(network_of(scope["client"][0]) if scope.get("client") else "")
+            except Overloaded as error:
+                return await problem_response(Request(scope), error)(scope, receive, send)
+        return await self.app(scope, receive, send)
