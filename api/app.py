@@ -69,7 +69,8 @@ def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI
     app.state.models = Models(settings, endpoints, metrics)
     app.state.s3 = S3(settings)
     app.state.started, app.state.stopping = time.monotonic(), False
-    app.state.authentication = Authentication(ApiKeys(settings.api_keys), _rate_limits(settings), settings.cors_origins)
+    app.state.rate_limits = rates = _rate_limits(settings)
+    app.state.authentication = Authentication(ApiKeys(settings.api_keys), rates, settings.cors_origins)
     _add_middleware(app, settings, metrics)
     install_handlers(app, (deepstack.DIALECT, rekognition.DIALECT))
     app.include_router(routes.router)
@@ -134,5 +135,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.models.start()
     yield
     await app.state.models.close()
+    await app.state.rate_limits.close()
     app.state.s3.close()
     app.state.end_traces()

@@ -4,11 +4,11 @@ import ipaddress
 import logging
 import math
 import time
-from typing import cast
+from typing import Any, cast
 
 from cachetools import LRUCache
 from limits import RateLimitItem, parse
-from limits.aio.storage import Storage
+from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
@@ -29,7 +29,8 @@ class RateLimits:
             if rate:
                 self._limits[kind] = parse_rate(rate)
         self._alone = _InMemory()
-        self._shared = SlidingWindowCounterRateLimiter(_connected(redis)) if redis else None
+        self._redis = _connected(redis) if redis else None
+        self._shared = SlidingWindowCounterRateLimiter(self._redis) if self._redis else None
 
     async def count(self, kind: str, who: str, cost: int = 1) -> None:
         """Count one request of this key or address, or as many as it stands for. Raises RateLimited."""
@@ -40,6 +41,12 @@ class RateLimits:
         if wait is not None:
             detail = f"The limit is {limit} for one {kind}. Try again in {wait} s."
             raise RateLimited(detail, retry_after=wait, limit=f"rate-per-{kind}")
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        if self._redis:
+            client: Any = self._redis.bridge  # whose Redis client has no type
+            await client.storage.aclose()
 
     async def _wait(self, limit: RateLimitItem, kind: str, who: str, cost: int) -> int | None:
         """Seconds until the next is welcome, or None where this one is."""
@@ -91,8 +98,8 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False)) if parsed.version == 6 else address
 
 
-def _connected(url: str) -> Storage:
+def _connected(url: str) -> RedisStorage:
     try:
-        return cast(Storage, storage_from_string(f"async+{url}", implementation="redispy", wrap_exceptions=True))
+        return cast(RedisStorage, storage_from_string(f"async+{url}", implementation="redispy", wrap_exceptions=True))
     except (ConfigurationError, ValueError) as error:
         raise InvalidSetting("DETECT_REDIS_URL is no Redis URL, or the extra `redis` is not installed.") from error
