@@ -48,7 +48,7 @@ LABEL org.opencontainers.image.title="Detect Gateway" \
       org.opencontainers.image.version=$VERSION
 COPY --from=gateway-builder /opt/venv /opt/venv
 # Leaves the byte code of the standard library's part in this: the base comes without, and a start would be 2 s longer.
-RUN ["python3", "-c", "import api.app, api.cli.main, encodings.idna"]
+RUN ["python3", "-c", "import api.app, api.cli.main, api.image.decoder_process, encodings.idna, segno"]
 ENV HOME=/home/detect PYTHONDONTWRITEBYTECODE=1 DETECT_HOST=0.0.0.0 DETECT_PORT=8000
 WORKDIR /home/detect
 USER 10001:10001
@@ -73,7 +73,7 @@ LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
 COPY --from=endpoint-builder /opt/venv /opt/venv
 COPY --from=endpoint-builder /opt/inference /opt/inference
 WORKDIR /opt
-RUN ["python3", "-c", "import inference.server.process, codec, image, onnx_engine"]
+RUN ["python3", "-c", "import inference.server.process, bodies, codec, copies, glob, image, onnx_engine"]
 ENV PYTHONDONTWRITEBYTECODE=1 SAGEMAKER_BIND_TO_PORT=8080
 USER $RUN_AS
 EXPOSE 8080

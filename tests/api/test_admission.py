@@ -270,7 +270,7 @@ def part(data: bytes, disposition: bytes = b'form-data; name="image"; filename="
     return b"Content-Disposition: " + disposition + b"\r\n" + more + b"\r\n" + data
 
 
-TEXT = part(b"text", b'form-data; name="x"')
+TEXT = part(b"person", b'form-data; name="labels"')
 
 
 @pytest.mark.parametrize(
