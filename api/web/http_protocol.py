@@ -97,7 +97,10 @@ class HttpProtocol(HttpToolsProtocol):
             self.loop.call_later(LINGER_SECONDS, self._end_if_idle)
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP gets a problem too."""
+        """What is no HTTP gets a problem too; behind a whole request it ends the connection once that is answered."""
+        if self._answering() and not self.cycle.more_body:
+            self.cycle.keep_alive = False
+            return
         body = json.dumps(problem(MalformedUpload("This is not a valid HTTP request."), "", "")).encode()
         self.transport.write(BAD_REQUEST % len(body) + body)
         self.transport.close()
