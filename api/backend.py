@@ -26,7 +26,7 @@ class Backend(BaseModel):
     @model_validator(mode="after")
     def _answers_at_one_place(self) -> Self:
         if (self.endpoint_name is None) == (self.model_dir is None):
-            raise ValueError("a model wants either endpoint_name or model_dir")
+            raise ValueError("a model needs either endpoint_name or model_dir")
         return self
 
     def model(self, name: str, described: Model) -> Model:

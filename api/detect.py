@@ -180,7 +180,7 @@ class Detector:
         """The model that the endpoint says it serves now. Raises EndpointUnavailable where it says nothing."""
         serving = await asyncio.to_thread(self.endpoint.serving)
         if serving is None:
-            raise EndpointUnavailable("The endpoint does not say which model it serves now.", retry_after=1)
+            raise EndpointUnavailable("The endpoint does not report which model it serves.", retry_after=1)
         self._serving = self._described(serving)
         return self.model
 
@@ -194,13 +194,13 @@ async def _deadline(ends_at: float) -> AsyncIterator[None]:
         async with asyncio.timeout(ends_at - time.monotonic()):
             yield
     except TimeoutError as error:
-        raise DeadlineExceeded("The request's time budget is spent.") from error
+        raise DeadlineExceeded("The deadline has passed.") from error
 
 
 def _check(wanted: Parameters, model: Model) -> None:
     if unknown := set(wanted.labels or ()) - set(model.labels):
         names = ", ".join(sorted(unknown))
-        raise InvalidParameter(f"The model does not know the label {names}; GET /model lists those it knows.")
+        raise InvalidParameter(f"Unknown label {names}; GET /model lists the model's labels.")
 
 
 def _native(

@@ -26,7 +26,7 @@ DetectError
 ├── UnknownHost                 421  unknown-host
 └── Internal                    500  internal
 
-InvalidSetting is no answer to a client: it stops the start.
+InvalidSetting is never a response: it stops the start.
 
 Clients get `detail`, which is ours. The cause (`raise … from cause`) goes to the log beside the request's id.
 """
@@ -44,7 +44,7 @@ class DetectError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
-    title: ClassVar[str] = "Something broke on our side"
+    title: ClassVar[str] = "Internal error"
     retryable: ClassVar[bool] = False
     reached: bool = False
 
@@ -59,19 +59,19 @@ class DetectError(Exception):
 class MalformedUpload(DetectError):
     """The body is neither multipart with one image nor an image."""
 
-    status, code, title = 400, "malformed-upload", "The upload holds no image that could be read"
+    status, code, title = 400, "malformed-upload", "The upload contains no readable image"
 
 
 class InvalidS3Object(DetectError):
-    """The object in S3 that a request names cannot be had."""
+    """The S3 object that a request names cannot be read."""
 
-    status, code, title = 400, "unreadable-object", "The object in S3 cannot be read"
+    status, code, title = 400, "unreadable-object", "The S3 object cannot be read"
 
 
 class Unauthenticated(DetectError):
-    """API keys are asked for, and none came."""
+    """An API key is required, and none was sent."""
 
-    status, code, title = 401, "unauthenticated", "An API key is needed"
+    status, code, title = 401, "unauthenticated", "An API key is required"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -81,11 +81,11 @@ class Unauthenticated(DetectError):
 class Forbidden(DetectError):
     """The API key is not known."""
 
-    status, code, title = 403, "forbidden", "This API key is not accepted"
+    status, code, title = 403, "forbidden", "This request is not allowed"
 
 
 class UploadTooSlow(DetectError):
-    """The body was not in within the limit."""
+    """The body did not arrive within the limit."""
 
     status, code, title, retryable = 408, "upload-too-slow", "The upload took too long", True
 
@@ -93,17 +93,17 @@ class UploadTooSlow(DetectError):
 class UploadTooLarge(DetectError):
     """The body has more bytes than allowed."""
 
-    status, code, title = 413, "upload-too-large", "The upload has too many bytes"
+    status, code, title = 413, "upload-too-large", "The upload is too large"
 
 
 class UnsupportedImageFormat(DetectError):
-    """The bytes are of a format that is not taken."""
+    """The image format is not supported."""
 
     status, code, title = 415, "unsupported-picture-format", "This image format is not supported"
 
 
 class ImageError(DetectError):
-    """The image itself is the trouble."""
+    """The image itself is the problem."""
 
     status = 422
 
@@ -117,29 +117,29 @@ class UndecodableImage(ImageError):
 class ImageTooLarge(ImageError):
     """The header promises more pixels, or a longer side, than allowed."""
 
-    code, title = "picture-too-large", "The image has too many pixels"
+    code, title = "picture-too-large", "The image is too large"
 
 
 class InvalidParameter(DetectError):
-    """A parameter is not known, or out of its range."""
+    """A parameter is unknown, or out of range."""
 
     status, code, title = 422, "invalid-parameter", "A parameter is unknown or out of range"
 
 
 class RateLimited(DetectError):
-    """The key, or the address, has asked too often of late."""
+    """The API key or the address exceeded its rate."""
 
-    status, code, title, retryable = 429, "rate-limited", "Too many requests in this time", True
+    status, code, title, retryable = 429, "rate-limited", "Rate limit exceeded", True
 
 
 class Overloaded(DetectError):
-    """The queues are full."""
+    """The request would wait too long, or too many bytes are held."""
 
-    status, code, title, retryable = 429, "overloaded", "Too many requests at once", True
+    status, code, title, retryable = 429, "overloaded", "The gateway is overloaded", True
 
 
 class EndpointError(DetectError):
-    """The endpoint is the trouble."""
+    """The endpoint is the problem."""
 
     status = 502
 
@@ -153,7 +153,7 @@ class EndpointFailed(EndpointError):
 class EndpointAnswerInvalid(EndpointError):
     """The endpoint's answer breaks the wire contract."""
 
-    code, title, reached = "endpoint-answer-invalid", "The endpoint's answer makes no sense", True
+    code, title, reached = "endpoint-answer-invalid", "The endpoint's response is invalid", True
 
 
 class EndpointUnavailable(EndpointError):
@@ -167,21 +167,21 @@ class EndpointUnavailable(EndpointError):
 
 
 class DeadlineExceeded(DetectError):
-    """The request's time budget is spent."""
+    """The request's deadline has passed."""
 
-    status, code, title, retryable = 504, "deadline-exceeded", "The time for this request is over", True
+    status, code, title, retryable = 504, "deadline-exceeded", "Deadline exceeded", True
 
 
 class NotFound(DetectError):
     """There is nothing at this path."""
 
-    status, code, title = 404, "not-found", "There is nothing here"
+    status, code, title = 404, "not-found", "Not found"
 
 
 class UnknownModel(DetectError):
     """No model behind this gateway has the name."""
 
-    status, code, title = 404, "unknown-model", "There is no model of this name"
+    status, code, title = 404, "unknown-model", "Unknown model"
 
 
 class NotReloaded(DetectError):
@@ -193,13 +193,13 @@ class NotReloaded(DetectError):
 class MethodNotAllowed(DetectError):
     """The path exists and does not take this method."""
 
-    status, code, title = 405, "method-not-allowed", "This method is not allowed here"
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
 
 
 class UnknownHost(DetectError):
     """The request is for a host name that this gateway does not have."""
 
-    status, code, title = 421, "unknown-host", "This host name is not served here"
+    status, code, title = 421, "unknown-host", "Unknown host name"
 
 
 class Internal(DetectError):

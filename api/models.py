@@ -33,7 +33,7 @@ class Models:
         if name is None:
             return self.default
         if name not in self._detectors:
-            raise UnknownModel("GET /models lists the models that there are.")
+            raise UnknownModel("GET /models lists the available models.")
         return self._detectors[name]
 
     async def states(self, stopping: bool) -> list[EndpointState]:

@@ -40,141 +40,148 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system choose.")
     workers: int = Field(1, ge=1, le=64, description="Gateway processes.")
     root_path: str = Field("", description="Path prefix that a proxy in front strips, such as `/vision`.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    log_format: Literal["console", "json"] = Field("console", description="Logs as plain lines, or as JSON objects.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
+    log_format: Literal["console", "json"] = Field(
+        "console", description="Log format: plain lines, or one JSON object a line."
+    )
     traces: bool = Field(False, description="Send OpenTelemetry traces; needs the extra `telemetry`.")
     drain_seconds: float = Field(
         1,
         ge=0,
-        description="After SIGTERM, time in which `/health/ready` says no and requests are still taken.",
+        description="After SIGTERM, time in which `/health/ready` answers 503 and new requests are still accepted.",
     )
 
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="API keys, separated by commas, as `detect-gateway key NAME` prints them. Unset: all may in.",
+        description="API keys, separated by commas, from `detect-gateway key NAME`. Unset: no authentication.",
     )
     no_auth: bool = Field(
         False,
-        description="Start on a public address although no API key is asked for, as `--no-auth` does.",
+        description="Allow a public address without API keys, as `--no-auth` does.",
     )
-    rate_per_key: str | None = Field(None, description="Most requests of one API key, such as `600/minute`.")
-    rate_per_address: str | None = Field(None, description="Most requests of one client address, such as `60/minute`.")
+    rate_per_key: str | None = Field(None, description="Maximum request rate per API key, such as `600/minute`.")
+    rate_per_address: str | None = Field(
+        None,
+        description="Maximum request rate per client address, such as `60/minute`.",
+    )
     redis_url: SecretStr | None = Field(
         None,
-        description="Where rates are counted for all workers and replicas. Unset: in each worker's memory.",
+        description="Redis that counts the rates of all workers and replicas. Unset: each worker counts its own.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Addresses or networks, separated by commas, whose `X-Forwarded-…` headers are believed.",
+        description="Proxies whose `X-Forwarded-…` headers are trusted: addresses or networks, separated by commas.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Origins, separated by commas, whose pages may ask. Unset: none but the gateway's own.",
+        description="Allowed origins (CORS), separated by commas. Unset: only the gateway's own.",
     )
 
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Host names, separated by commas, that requests may be for. Unset: with API keys any; without them "
-        "IP addresses, `localhost`, `DETECT_HOST` and names without a dot, so that no page elsewhere can ask.",
+        description="Allowed host names, separated by commas; others get 421. Unset: any with API keys; without them "
+        "IP addresses, `localhost`, `DETECT_HOST` and names without a dot, which protects against DNS rebinding.",
     )
     rekognition_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="S3 buckets, separated by commas, from which Rekognition's dialect reads images. Unset: none.",
+        description="S3 buckets that the Rekognition API may read images from, separated by commas. Unset: none.",
     )
 
     endpoint_name: str | None = Field(
         None,
-        description="SageMaker endpoint to ask. Unset, the gateway starts its embedded endpoint on loopback.",
+        description="SageMaker endpoint to call. Unset: the gateway starts its embedded endpoint.",
     )
     embedded_socket: Path | None = Field(
         None,
-        description="Socket of an embedded endpoint that runs already; `serve` sets it for its workers.",
+        description="Unix socket of an embedded endpoint that is already running; `serve` sets it for its workers.",
     )
     model_dir: Path = Field(
         INFERENCE / "models" / "person",
         description="Model directory that the embedded endpoint loads; its `model.json` describes the model.",
     )
-    model_name: str | None = Field(None, description="Model's name in answers. Unset: `model.json`, or the endpoint's.")
+    model_name: str | None = Field(
+        None, description="Model name in responses. Unset: from `model.json`, or the endpoint's name."
+    )
     labels: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
         min_length=1,
-        description="Labels by class id, separated by commas. Unset: those of `model.json`, or `person`.",
+        description="Labels in order of class id, separated by commas. Unset: from `model.json`, or `person`.",
     )
     input_size: int | None = Field(
         None,
         ge=32,
         le=2048,
-        description="Side N of the N×N canvas in pixels. Unset: that of `model.json`, or 512.",
+        description="Side of the canvas, the N×N image that the model sees. Unset: from `model.json`, or 512.",
     )
     fit: Literal["stretch", "pad"] | None = Field(
         None,
-        description="How an image fills the canvas. Unset: that of `model.json`, or `stretch`.",
+        description="How an image is resized to the canvas: `stretch`, or `pad` (letterbox). Unset: from "
+        "`model.json`, or `stretch`.",
     )
     min_score: float | None = Field(
         None,
         ge=0.01,
         le=1,
-        description="Least score where a request names none. Unset: that of `model.json`, or 0.5.",
+        description="Default confidence threshold. Unset: from `model.json`, or 0.5.",
     )
     endpoints: Annotated[dict[str, Backend], NoDecode] = Field(
         {},
-        description="Several models, as JSON: name → `endpoint_name` or `model_dir`, and of `labels`, `input_size`, "
-        "`fit`, `min_score` what differs from `model.json` or the defaults. The first is asked where a request names "
-        "none. Set, it stands instead of the settings of one model above.",
+        description="Several models, as JSON: each name has `endpoint_name` or `model_dir`, and optionally `labels`, "
+        "`input_size`, `fit`, `min_score`. The first is the default. Replaces the settings of one model above.",
     )
     canvas_format: Literal["jpeg", "png"] = Field(
         "jpeg",
-        description="How the canvas travels: `jpeg` (quality 95, full colour) is small, `png` loses nothing.",
+        description="Format of the canvas sent to the endpoint: `jpeg` (quality 95, 4:4:4) or `png` (lossless).",
     )
 
     formats: Annotated[tuple[str, ...], NoDecode] = Field(
         ("jpeg", "png", "webp"),
-        description="Image formats taken, separated by commas: jpeg, png, webp, gif, bmp, tiff.",
+        description="Supported formats, separated by commas, out of jpeg, png, webp, gif, bmp, tiff.",
     )
-    max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Most bytes of a request's body.")
+    max_body_bytes: int = Field(10 * 1024 * 1024, ge=1024, description="Maximum size of a request body.")
     max_batch_bytes: int = Field(
         48 * 1024 * 1024,
         ge=1024,
-        description="Most bytes of a batch's body; each of its images has `DETECT_MAX_BODY_BYTES`.",
+        description="Maximum size of a batch's body; each image has `DETECT_MAX_BODY_BYTES`.",
     )
-    max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image, judged before decoding.")
-    max_side: int = Field(16_384, ge=1, le=65_535, description="Longest side of an image in pixels.")
-    upload_seconds: float = Field(30, gt=0, description="Time within which a request's body must be in.")
-    deadline_seconds: float = Field(25, gt=0, description="Time budget of a request once its body is in.")
-    connect_seconds: float = Field(2, gt=0, description="Time to connect to the endpoint.")
+    max_pixels: int = Field(50_000_000, ge=1, description="Maximum pixels of an image, checked before decoding.")
+    max_side: int = Field(16_384, ge=1, le=65_535, description="Maximum width and height of an image in pixels.")
+    upload_seconds: float = Field(30, gt=0, description="Maximum time to receive a request body.")
+    deadline_seconds: float = Field(25, gt=0, description="Deadline of a request, from the end of its body.")
+    connect_seconds: float = Field(2, gt=0, description="Timeout for connecting to the endpoint.")
     queue_seconds: float = Field(
         2,
         gt=0,
-        description="Longest time that a request may wait for its turn, as estimated when it arrives; beyond it 429.",
+        description="Maximum estimated wait in the queue; a request that would wait longer is rejected with 429.",
     )
     decodes: int = Field(
         default_factory=lambda given: max(1, usable_cores() // given.get("workers", 1)),
         ge=1,
-        description="Concurrent decoder processes of a worker. Unset: one per core, as far as the CPU quota goes.",
+        description="Decoder processes per worker. Unset: one per usable core (affinity and CPU quota).",
     )
     decode_seconds: float = Field(
         10,
         gt=0,
-        description="Maximum processor time to decode one image. An image of a usual size has less: 0.5 s, and 4 times "
-        "what its pixels take.",
+        description="Maximum CPU time to decode one image. Most images get less: 0.5 s plus 4 times the time that "
+        "their size usually takes.",
     )
-    endpoint_calls: int = Field(64, ge=1, description="Concurrent endpoint calls of a worker.")
+    endpoint_calls: int = Field(64, ge=1, description="Maximum concurrent endpoint calls per worker.")
 
     decode_bytes: int = Field(
         640 * 1024 * 1024,
         ge=1024 * 1024,
-        description="Maximum memory of all concurrent decodes, estimated from the headers; images beyond it wait.",
+        description="Maximum memory of concurrent decodes, estimated from the image headers; further images wait.",
     )
     held_bytes: int = Field(
         128 * 1024 * 1024,
         ge=1024,
-        description="Maximum bytes of uploads and large responses that a worker holds; beyond that 429. One client "
-        "gets at most eight times what stays free.",
+        description="Maximum memory for uploads and large responses per worker; beyond it requests are rejected with "
+        "429. One client gets at most eight times what stays free.",
     )
     breaker_faults: int = Field(
         5,
         ge=1,
-        description="Endpoint faults in a row after which it is left alone for a while.",
+        description="Consecutive endpoint faults that open the circuit breaker.",
     )
 
     @model_validator(mode="before")
@@ -199,18 +206,18 @@ class Settings(BaseSettings):
     @classmethod
     def _named(cls, endpoints: dict[str, Backend], info: ValidationInfo) -> dict[str, Backend]:
         if wrong := [name for name in endpoints if not re.fullmatch(NAME, name)]:
-            raise ValueError(f"{wrong[0]!r} is no name for a model: at most 63 letters, digits, dots and dashes")
+            raise ValueError(f"{wrong[0]!r} is not a valid model name: use at most 63 letters, digits, dots and dashes")
         fields, given = cls.model_fields, info.data
         beside = [name for name in OF_ONE_MODEL if name in given and given[name] != fields[name].default]
         if endpoints and beside:
-            raise ValueError(f"it names the models, so DETECT_{beside[0].upper()} cannot be set beside it")
+            raise ValueError(f"DETECT_ENDPOINTS names the models: unset DETECT_{beside[0].upper()}")
         return endpoints
 
     @field_validator("formats")
     @classmethod
     def _known(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := set(formats) - set(FORMATS):
-            raise ValueError(f"unknown format {', '.join(sorted(unknown))}; known are {', '.join(FORMATS)}")
+            raise ValueError(f"unknown format {', '.join(sorted(unknown))}; supported formats: {', '.join(FORMATS)}")
         return formats
 
     @field_validator("api_keys")
@@ -230,7 +237,7 @@ class Settings(BaseSettings):
     @classmethod
     def _explicit(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         if wrong := [origin for origin in origins if not ORIGIN.fullmatch(origin)]:
-            raise ValueError(f"{wrong[0]} is no origin such as https://app.example.org")
+            raise ValueError(f"{wrong[0]} is not an origin; write one as https://app.example.org")
         return origins
 
     @property

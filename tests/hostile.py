@@ -290,7 +290,7 @@ OTHERS: Hostile = {
     "rows that end at once": (422, lambda: bmp(1, b"\1\1\0\0" * 5000)),
     "steps to nowhere": (422, lambda: bmp(1, b"\0\2\0\0" * 2_000_000)),
     "honest runs": (200, lambda: bmp(1, b"\xff\7\0\0" * 1000, width=255, height=1000)),
-    "no pixels": (422, lambda: bmp(0, b"", bits=24)),
+    "0 pixels": (422, lambda: bmp(0, b"", bits=24)),
     "a tile of 400 megapixels": (422, lambda: tiles(20_000, 1)),
     "millions of tiles": (422, lambda: tiles(1, 2_000_000)),
     "millions of strips": (422, lambda: strips(2_000_000)),

@@ -28,24 +28,25 @@ def _file(name: str) -> Path:
 
 def detect(
     images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns such as 'in/**/*.jpg'.")],
-    url: Annotated[str | None, typer.Option(help="A running gateway. Unset: the detector runs here, once.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="URL of a running gateway. Default: start one for this command.")
+    ] = None,
     key: Annotated[str | None, typer.Option(envvar="DETECT_API_KEY", help="API key, if required.")] = None,
-    model: Annotated[str | None, typer.Option(help="Which of the gateway's models. Unset: its first.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the gateway's model. Default: its first.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0.01, max=1, help="Confidence threshold.")] = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Concurrent requests.")] = 4,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the native answers, one a line.")] = False,
-    coco: Annotated[Path | None, typer.Option(parser=_file, help="Write COCO's results to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the native responses, one per line.")] = False,
+    coco: Annotated[Path | None, typer.Option(parser=_file, help="Write COCO results to this file.")] = None,
     draw: Annotated[
-        str | None, typer.Option(help="Write the images with their boxes: a .jpg, .png or .webp file, or a folder.")
+        str | None, typer.Option(help="Write the images with bounding boxes: a .jpg, .png or .webp file, or a folder.")
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(parser=_file, help="Keep answers in this file, and go on from there.")
+        Path | None, typer.Option(parser=_file, help="Save responses to this file, and resume from it.")
     ] = None,
 ) -> None:
-    """Find the objects in images: a table, JSON, COCO's results, drawn images.
+    """Detect objects in images: prints a table or JSON, writes COCO results or annotated images.
 
-    Exit codes: 0 all are answered, 1 nothing could be asked or written, 2 wrong usage, 3 some could not be read,
-    answered or drawn.
+    Exit codes: 0 success, 1 nothing could be sent or written, 2 wrong usage, 3 some images failed.
     """
     found = _found(images)
     tally = output.Tally()
@@ -77,12 +78,12 @@ def _found(names: list[str]) -> Found:
     try:
         found = find_images(names)
     except FileNotFoundError as error:
-        raise typer.BadParameter(f"there is no image, folder or match of {error}") from error
+        raise typer.BadParameter(f"no image, folder or match for {error}") from error
     if found.files:
         return found
     for folder in found.unreadable:
         note(f"Folder not read: {folder}.")
-    raise typer.BadParameter(f"there are no images in there; {found.skipped} other files were skipped")
+    raise typer.BadParameter(f"no images found; {found.skipped} other files were skipped")
 
 
 def _places(

@@ -27,7 +27,7 @@ class Drawings:
         flat = (_flat(file).casefold() for file in files)  # as file systems of macOS and Windows compare names
         self._parent = _common_parent(files) if _collide(flat) else None
         if _collide(map(self.target, files)):
-            raise ValueError(f"several images would be drawn to the same file in {place}")
+            raise ValueError(f"several images have the same file name in {place}")
 
     def open(self) -> None:
         """Make the folder and try it, before anything is asked. Raises OSError."""
@@ -58,9 +58,11 @@ def _is_folder(place: str, images: int) -> bool:
     if os.path.isdir(place) or place.endswith(("/", os.sep)) or suffix not in SUFFIXES:
         return True
     if suffix not in ENCODINGS:
-        raise ValueError(f"{place} would not hold what its name says: name it .jpg, .png or .webp")
+        raise ValueError(f"{place} has no suffix for an image: use .jpg, .png or .webp")
     if images > 1:
-        raise ValueError(f"{place} is one file for {images} images: name a folder, such as {Path(place).stem}/")
+        raise ValueError(
+            f"{place} is one file, but there are {images} images: name a folder, such as {Path(place).stem}/"
+        )
     return False
 
 

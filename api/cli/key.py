@@ -12,7 +12,7 @@ def key(
     name: Annotated[str, typer.Argument(help="Name of the key's owner; letters, digits, dots and dashes.")],
     admin: Annotated[bool, typer.Option("--admin", help="The key may also reload models.")] = False,
 ) -> None:
-    """Make an API key: the key for its owner, and the entry for DETECT_API_KEYS. The key is shown this once."""
+    """Make an API key: the key for its owner, and the entry for DETECT_API_KEYS. The key is shown only once."""
     made, entry = new_key(name, admin)
     try:
         ApiKeys([entry])

@@ -10,7 +10,7 @@ from api.cli.console import escape_unprintable, screen, stop
 from api.client import GatewayError
 from api.errors import DetectError, InvalidSetting
 
-cli = typer.Typer(no_args_is_help=True, help="A plain HTTP API for an object detector.")
+cli = typer.Typer(no_args_is_help=True, help="Object detection as an HTTP API: images in, bounding boxes out.")
 for command in (serve.serve, detect.detect, settings.settings, key.key):
     cli.command()(command)
 
@@ -27,7 +27,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """A plain HTTP API for an object detector."""
+    """Object detection as an HTTP API: images in, bounding boxes out."""
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
         cli()
     except SystemExit:
         if screen.error and not isinstance(screen.error, BrokenPipeError):
-            stop(f"Not all could be printed: {screen.error.strerror}.")
+            stop(f"The output is incomplete: {screen.error.strerror}.")
         raise
     except (DetectError, GatewayError, InvalidSetting) as error:
         stop(str(error))

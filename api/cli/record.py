@@ -37,11 +37,11 @@ class Record:
         self.place = place
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists() and not place.is_file():
-            raise ValueError(f"{place} is no file that can be read again")
+            raise ValueError(f"{place} is not a regular file")
         with place.open("a+b") as file:
             file.seek(0)
             if not BEGINS.startswith(file.read(len(BEGINS))):
-                raise ValueError(f"{place} holds something other than saved answers")
+                raise ValueError(f"{place} does not contain saved responses")
             self._offsets = _offsets(place)
             file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
             whole = file.read(1) in (b"", b"\n")

@@ -24,7 +24,7 @@ def serve(
     root_path: Annotated[str | None, typer.Option(help="Path prefix that a proxy in front strips.")] = None,
     no_auth: Annotated[bool | None, typer.Option("--no-auth", help="Serve a public address without API keys.")] = None,
 ) -> None:
-    """Start the gateway, with its embedded endpoint where the settings name none."""
+    """Start the gateway. Without an endpoint in the settings, it starts its embedded one."""
     settings = settings_with(host=host, port=port, workers=workers, root_path=root_path, no_auth=no_auth)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _serve(settings)
@@ -45,7 +45,9 @@ def _serve(settings: Settings) -> None:
     for backend in settings.backends.values():
         backend.on_disk()  # a model that nobody describes stops the start before anything runs
     if settings.open_to_all:
-        raise InvalidSetting(f"{settings.host} is a public address: set DETECT_API_KEYS, or say --no-auth.")
+        raise InvalidSetting(
+            f"{settings.host} is a public address: set DETECT_API_KEYS, or pass --no-auth to serve it without them."
+        )
     logs.configure(settings.log_format, settings.log_level)
     with ExitStack() as stack:
         listening = stack.enter_context(server.listen(settings.host, settings.port))  # a port in use is said first

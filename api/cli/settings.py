@@ -14,9 +14,13 @@ from api.settings import INFERENCE, Settings
 HEAD = """\
 # Settings
 
-Environment variables, or lines of a `.env` file in the folder that the gateway starts in. AWS's own variables
-(`AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME` …) are read by boto3 as in every AWS tool.
-This page is written by `detect-gateway settings --markdown`.
+```
+.venv/bin/detect-gateway settings
+```
+
+prints every setting with its current value. Set them as environment variables, or in a `.env` file in the working
+directory. AWS's own variables (`AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME` …) work as in every
+AWS tool. `detect-gateway settings --markdown` writes this page.
 
 | setting | default | what it does |
 | --- | --- | --- |
@@ -25,9 +29,9 @@ UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 
 
 def settings(
-    markdown: Annotated[bool, typer.Option("--markdown", help="As docs/settings.md has them, with defaults.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/settings.md, with the defaults.")] = False,
 ) -> None:
-    """List every setting: its environment variable, its value now, what it does."""
+    """List every setting: environment variable, current value, meaning."""
     if markdown:
         screen.write(as_markdown())
     else:
@@ -79,7 +83,7 @@ def _text(value: object) -> str:
 
 
 def _in_units(name: str, value: object) -> str:
-    """`10 MiB`, `25 s`, `40 megapixels`; empty where the name tells of no unit."""
+    """`10 MiB`, `25 s`, `50 megapixels`; empty where the name tells of no unit."""
     if not isinstance(value, (int, float)):
         return ""
     if name.endswith("_bytes"):

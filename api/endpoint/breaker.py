@@ -31,7 +31,9 @@ class Breaker:
             state = self.state
             if state == "open" or (state == "half-open" and self._trying):
                 wait = max(1, math.ceil(self._opens_at - time.monotonic()))
-                raise EndpointUnavailable("The endpoint failed several times in a row; it rests.", retry_after=wait)
+                raise EndpointUnavailable(
+                    "The circuit breaker is open: the endpoint failed several times in a row.", retry_after=wait
+                )
             self._trying = state == "half-open"
 
     def success(self) -> None:

@@ -53,7 +53,7 @@ def load_again(embedded: Path, name: str) -> None:
         raise EndpointUnavailable("The embedded endpoint cannot be reached.", retry_after=5) from error
     if status != 200:
         cause = RuntimeError(body.decode("utf-8", "replace"))
-        detail = "What is in its model directory cannot be served; what was loaded before goes on. The log says why."
+        detail = "The model directory cannot be served; the previous model stays in use. The log says why."
         raise NotReloaded(detail) from cause
 
 

@@ -29,7 +29,7 @@ class S3:
     async def read(self, bucket: str, name: str, version: str | None = None) -> bytes:
         """The object's bytes. Raises InvalidS3Object, UploadTooLarge, EndpointUnavailable."""
         if bucket not in self._buckets:
-            raise InvalidS3Object("This gateway reads no object of this bucket; send the bytes themselves.")
+            raise InvalidS3Object("This bucket is not allowed; send the image bytes instead.")
         named = {"Bucket": bucket, "Key": name, **({"VersionId": version} if version else {})}
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, named)
 
@@ -48,10 +48,10 @@ class S3:
             found = self._client.get_object(**named)
             if found["ContentLength"] > self._most:
                 found["Body"].close()
-                raise UploadTooLarge(f"The object is over {self._most} bytes.", max_body_bytes=self._most)
+                raise UploadTooLarge(f"The object exceeds the limit of {self._most} bytes.", max_body_bytes=self._most)
             return self._whole(found["Body"])
         except (aws.ClientError, aws.ParamValidationError) as error:
-            raise InvalidS3Object("There is no such object, or the gateway may not read it.") from error
+            raise InvalidS3Object("The object does not exist, or the gateway is not allowed to read it.") from error
         except aws.BotoCoreError as error:
             raise EndpointUnavailable("S3 cannot be reached.", retry_after=1) from error
 
@@ -61,5 +61,5 @@ class S3:
             data += chunk
             if time.monotonic() > ends_at:
                 body.close()
-                raise EndpointUnavailable("S3 is too slow.", retry_after=1)
+                raise EndpointUnavailable("S3 did not respond in time.", retry_after=1)
         return bytes(data)

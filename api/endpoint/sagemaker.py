@@ -90,7 +90,7 @@ class SageMakerEndpoint:
     def reload(self) -> None:
         """Of the embedded endpoint's models only."""
         if not self.embedded_socket:
-            raise NotReloaded("This model is SageMaker's; `detect-deploy update` gives its endpoint another.")
+            raise NotReloaded("This model runs on SageMaker; replace it with `detect-deploy update`.")
         loopback.load_again(self.embedded_socket, self.name)
 
     @property
@@ -198,13 +198,13 @@ def _translate(error: Exception) -> NoReturn:
 REFUSALS: dict[str, tuple[str, int, Again]] = {
     "ThrottlingException": ("The endpoint is throttled.", 1, "once"),
     "ModelNotReadyException": ("The endpoint is still loading its model.", 5, "patiently"),
-    "ServiceUnavailable": ("The endpoint has no room for this request now.", 5, "never"),
+    "ServiceUnavailable": ("The endpoint has no capacity for this request now.", 5, "never"),
     "ValidationError": ("The endpoint does not exist, or refused the request.", 60, "never"),
-    "AccessDeniedException": ("The gateway may not call the endpoint.", 60, "never"),
+    "AccessDeniedException": ("The gateway is not allowed to call the endpoint.", 60, "never"),
     "ExpiredTokenException": ("The gateway's AWS credentials have expired.", 60, "never"),
     "UnrecognizedClientException": ("The gateway's AWS credentials are not valid.", 60, "never"),
     "InvalidSignatureException": (
-        "AWS takes the gateway for somebody else: its region or its clock is off.",
+        "AWS rejects the gateway's signature: check its region and its clock.",
         60,
         "never",
     ),
@@ -219,7 +219,7 @@ def _ours(error: Exception) -> tuple[str, int, Again]:
         aws.CredentialRetrievalError: "The gateway could not get its AWS credentials.",
     }
     detail = next((text for kind, text in details.items() if isinstance(error, kind)), None)
-    return detail or "The endpoint does not take requests now.", 60 if detail else 5, "never"
+    return detail or "The endpoint does not accept requests now.", 60 if detail else 5, "never"
 
 
 def _parse(body: bytes) -> EndpointAnswer:
@@ -228,4 +228,4 @@ def _parse(body: bytes) -> EndpointAnswer:
             raise ValueError("too long")
         return EndpointAnswer.model_validate_json(body)
     except (ValidationError, ValueError, OverflowError) as error:
-        raise EndpointAnswerInvalid("The endpoint's answer breaks the wire contract.") from error
+        raise EndpointAnswerInvalid("The endpoint's response breaks the wire contract.") from error

@@ -61,7 +61,7 @@ class Call:
         with self._lock:
             self._socket = connection
         if connection and (self._abandoned.is_set() or self.left <= 0):
-            raise DeadlineExceeded("The request's time budget is spent.")
+            raise DeadlineExceeded("The deadline has passed.")
 
 
 class Reply(NamedTuple):
@@ -102,7 +102,7 @@ class Wire:
         """Send once. Raises DeadlineExceeded; EndpointUnavailable, `reached` where the endpoint may have begun."""
         left = _this_thread.call.left
         if left <= 0:
-            raise DeadlineExceeded("The request's time budget is spent.")
+            raise DeadlineExceeded("The deadline has passed.")
         limit = urllib3.Timeout(connect=min(self._connect_seconds, left), read=left)
         options: dict[str, Any] = {"retries": False, "redirect": False, "preload_content": False, "timeout": limit}
         try:
@@ -111,7 +111,7 @@ class Wire:
         except (failures.NewConnectionError, failures.ConnectTimeoutError, failures.ProxyError) as error:
             raise EndpointUnavailable("The endpoint cannot be reached.", retry_after=1, again="once") from error
         except failures.ReadTimeoutError as error:
-            raise DeadlineExceeded("The endpoint did not answer in the time left for it.", reached=True) from error
+            raise DeadlineExceeded("The endpoint did not respond before the deadline.", reached=True) from error
         except (failures.HTTPError, OSError) as error:
             raise EndpointUnavailable("The connection to the endpoint broke.", retry_after=1, reached=True) from error
 

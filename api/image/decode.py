@@ -82,12 +82,12 @@ def _opened(encoded_image: EncodedImage, size: tuple[int, int] | None = None) ->
             expected = encoded_image.width, encoded_image.height
             stored = expected[::-1] if encoded_image.orientation in LYING else expected
             if image.size != stored:
-                raise UndecodableImage(f"The {name} says two different sizes.")
+                raise UndecodableImage(f"The {name} declares two different sizes.")
             yield image
     except (DetectError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever their parsers trip over
-        raise UndecodableImage(f"The file starts like {name}, and is damaged or cut short.") from error
+        raise UndecodableImage(f"The file starts as {name}, but is damaged or truncated.") from error
 
 
 def _terminated(data: bytes, size: tuple[int, int] | None) -> bytes:
@@ -98,7 +98,7 @@ def _terminated(data: bytes, size: tuple[int, int] | None) -> bytes:
     data = data.removesuffix(b"\xff")
     whole, other = data + END_OF_JPEG, data + ANYTHING + END_OF_JPEG
     if _pixels(whole, size) != _pixels(other, size):
-        raise UndecodableImage("The JPEG is cut short.")
+        raise UndecodableImage("The JPEG is truncated.")
     return whole
 
 

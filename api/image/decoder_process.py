@@ -84,7 +84,7 @@ def _answer(image: EncodedImage, head: Mapping[str, Any]) -> list[bytes]:
     except DetectError as error:
         body, told = b"", {"error": type(error).__name__, "detail": error.detail, "members": error.members}
     except MemoryError:
-        detail = "Decoding the image needs more memory than one of its size may take."
+        detail = "Decoding needs more memory than allowed for an image of this size."
         body, told = b"", {"error": "UndecodableImage", "detail": detail, "members": {}}
     return _frame({**told, "seconds": time.process_time()}, body)
 

@@ -107,7 +107,7 @@ class _Decoder:
             raise
         except UndecodableImage as error:
             if self._late:
-                raise UndecodableImage(f"Decoding the image took over {seconds:.1f} s.") from error
+                raise UndecodableImage(f"Decoding the image exceeded the limit of {seconds:.1f} s.") from error
             raise
         finally:
             if self._watch:
@@ -136,7 +136,7 @@ class _Decoder:
             self.kill()
             if self._process.returncode > 0:
                 raise RuntimeError("The decoder process could not be started; its words above say why.") from error
-            raise UndecodableImage("Decoding the image made the decoder end.") from error
+            raise UndecodableImage("Decoding the image crashed the decoder.") from error
         self._spent, self._allowance = head["seconds"], 0.0
         if "error" in head:
             raise failure(head)

@@ -58,7 +58,7 @@ def annotate(upload: EncodedImage, marks: Sequence[Mark], encoding: Encoding) ->
 def _check(upload: EncodedImage, encoding: Encoding) -> None:
     most, longest = LONGEST_SIDE.get(encoding), max(upload.width, upload.height)
     if most is not None and longest > most:
-        detail = f"{encoding.upper()} holds at most {most} pixels a side; ask for image/png."
+        detail = f"{encoding.upper()} has at most {most} pixels a side; request image/png."
         raise ImageTooLarge(detail, width=upload.width, height=upload.height)
 
 

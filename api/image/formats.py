@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: its name, whether bytes are one, and what its owner can do where it is not taken."""
+    """A kind of file: its name, whether bytes are one, and what its owner can do where it is not supported."""
 
     name: str
     matches: Callable[[bytes], bool]
     advice: str = ""
 
     def refusal(self, formats: tuple[str, ...]) -> str:
-        """A sentence that names what came and what is taken instead."""
-        taken = ", ".join(name.upper() for name in formats)
-        came = f"This is {self.name.upper()}" if self.name != "unknown" else "This is no image that we know"
-        return " ".join(filter(None, [f"{came}; taken are {taken}.", self.advice]))
+        """A sentence that names what was received and the supported formats."""
+        supported = ", ".join(name.upper() for name in formats)
+        came = "The file is not a known image format" if self.name == "unknown" else f"The file is {self.name.upper()}"
+        return " ".join(filter(None, [f"{came}. Supported formats: {supported}.", self.advice]))
 
 
 def _starts(*prefixes: bytes) -> Callable[[bytes], bool]:

@@ -81,7 +81,7 @@ def inspect(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: in
         limits = f"the limits are {max_pixels} pixels and {max_side} a side"
         raise ImageTooLarge(f"The image is {width}×{height} pixels; {limits}.", width=width, height=height)
     if not (width and height):
-        raise UndecodableImage(f"The {kind.name.upper()} says that it has no pixels.")
+        raise UndecodableImage(f"The {kind.name.upper()} has a width or height of 0 pixels.")
     if anatomy.orientation in LYING:
         width, height = height, width
     profile = anatomy.profile and needed_profile(anatomy.profile)

@@ -25,7 +25,9 @@ def detections_of(answer: EndpointAnswer, fit: Fit, model: Model, wanted: Parame
 
 def _label(model: Model, class_id: int) -> str:
     if class_id >= len(model.labels):
-        raise EndpointAnswerInvalid(f"The endpoint found class {class_id}; only {len(model.labels)} have a label.")
+        raise EndpointAnswerInvalid(
+            f"The endpoint returned class {class_id}; the model has {len(model.labels)} labels."
+        )
     return model.labels[class_id]
 
 

@@ -30,7 +30,7 @@ class Authentication:
         if owner := self._owner(request, key=key):
             await self._rates.count("key", owner.name)
         elif self._from_a_page_elsewhere(request):
-            raise Forbidden("Pages of other origins may not ask; DETECT_CORS_ORIGINS names those that may.")
+            raise Forbidden("This origin is not allowed; DETECT_CORS_ORIGINS lists the allowed ones.")
 
     async def charge(self, request: Request, more: int) -> None:
         """Count what an admitted caller asks for beyond one image. Raises RateLimited."""
@@ -52,9 +52,11 @@ class Authentication:
         await self._rates.count("address", network_of(_address(request)))
         if owner := self._owner(request):
             if not owner.admin:
-                raise Forbidden("This API key is no admin key; `detect-gateway key NAME --admin` makes one.")
+                raise Forbidden("An admin key is required; `detect-gateway key NAME --admin` makes one.")
         elif not _is_local(request) or any(name in request.headers for name in BROWSERS_ALONE):
-            raise Forbidden("Without API keys only this machine may, and no page in a browser.")
+            raise Forbidden(
+                "Without API keys this is allowed only from the gateway's own machine, and not from a browser."
+            )
 
     async def overhear(self, request: Request) -> None:
         """Let an operator read metrics: with a key, or from this machine and not through a proxy on it.
@@ -82,7 +84,7 @@ class Authentication:
             raise Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY.")
         owner = self._keys.owner(key)
         if owner is None:
-            raise Forbidden("This API key is not known here.")
+            raise Forbidden("The API key is unknown.")
         record_of(request.scope).key = owner.name
         return owner
 

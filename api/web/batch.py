@@ -52,7 +52,7 @@ class _Batch:
     async def _result(self, data: bytes, request_id: str) -> Detections:
         most = self.detector.settings.max_body_bytes
         if len(data) > most:
-            raise UploadTooLarge(f"The image is over {most} bytes.", max_body_bytes=most)
+            raise UploadTooLarge(f"The image exceeds the limit of {most} bytes.", max_body_bytes=most)
         try:
             async with self.places:
                 asker = replace(self.asker, request_id=request_id)
@@ -61,4 +61,4 @@ class _Batch:
             raise
         except Exception as error:
             log.error("bug", extra={"fields": {"request_id": request_id}}, exc_info=error)
-            raise Internal("This is a fault of ours, logged under the request's id.") from error
+            raise Internal("An internal error occurred. The log has it under the request id.") from error

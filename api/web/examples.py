@@ -55,7 +55,7 @@ BATCH = {
                 "type": "urn:detect-gateway:error:unsupported-picture-format",
                 "title": "This image format is not supported",
                 "status": 415,
-                "detail": "This is GIF; taken are JPEG, PNG, WEBP. Send one frame of it as PNG.",
+                "detail": "The file is GIF. Supported formats: JPEG, PNG, WEBP. Send one frame of it as PNG.",
                 "instance": "/detect/batch",
                 "code": "unsupported-picture-format",
                 "retryable": False,
@@ -90,6 +90,6 @@ MODEL: JsonDict = {
     "input_size": 300,
     "fit": "stretch",
     "min_score": 0.5,
-    "limits": {"max_body_bytes": 10485760, "max_pixels": 40000000, "max_side": 16384},
+    "limits": {"max_body_bytes": 10485760, "max_pixels": 50000000, "max_side": 16384},
     "formats": ["jpeg", "png", "webp"],
 }

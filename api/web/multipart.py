@@ -25,10 +25,10 @@ def form_parts(body: bytes, content_type: str, most: int = MOST_PARTS) -> list[P
     """All parts of a whole body. Raises MalformedUpload where it is damaged, cut short, or has too many."""
     _, options = parse_options_header(content_type)
     if not options.get(b"boundary"):
-        raise MalformedUpload("The Content-Type of the form names no boundary.")
+        raise MalformedUpload("The Content-Type of the form has no boundary.")
     _, *parts = (END + body).split(END + b"--" + options[b"boundary"], most + 1)
     if not parts or not parts[-1].startswith(b"--"):
-        raise MalformedUpload(f"The form is cut short, or has more than {most} parts.")
+        raise MalformedUpload(f"The form is truncated, or has more than {most} parts.")
     return [_part(part) for part in parts[:-1]]
 
 

@@ -16,7 +16,7 @@ IMAGE = {"type": "string", "format": "binary"}
 DETECT_REQUEST: dict[str, Any] = {
     "required": True,
     "description": "The image: the multipart part `image` (or `file`), the raw body, or base64 in JSON. "
-    "Its bytes decide what it is. The parameters may be form fields too.",
+    "The format is detected from the bytes. Parameters may also be form fields.",
     "content": {
         "multipart/form-data": {
             "schema": {
@@ -62,23 +62,28 @@ DEEPSTACK_REQUEST: dict[str, Any] = {
 }
 
 EXAMPLES: tuple[DetectError, ...] = (
-    errors.MalformedUpload("The form has 2 parts named image or file; it takes one."),
+    errors.MalformedUpload("The form has 2 parts named image or file; send one."),
     errors.Unauthenticated("Send an API key: X-API-Key: KEY, or Authorization: Bearer KEY."),
-    errors.Forbidden("This API key is not known here."),
-    errors.UnknownModel("GET /models lists the models that there are."),
-    errors.UploadTooSlow("The body was not in within 30 seconds."),
-    errors.UploadTooLarge("The body is over 10485760 bytes.", max_body_bytes=10485760),
-    errors.UnsupportedImageFormat("This is GIF; taken are JPEG, PNG, WEBP.", detected="gif"),
-    errors.UndecodableImage("The file starts like JPEG, and is damaged or cut short."),
-    errors.ImageTooLarge("The image is 20000×20000 pixels; at most 40000000 are taken.", width=20000, height=20000),
+    errors.Forbidden("The API key is unknown."),
+    errors.UnknownHost("This host name is not allowed; DETECT_HOSTS lists the allowed ones."),
+    errors.UnknownModel("GET /models lists the available models."),
+    errors.UploadTooSlow("The body did not arrive within 30 seconds."),
+    errors.UploadTooLarge("The body exceeds the limit of 10485760 bytes.", max_body_bytes=10485760),
+    errors.UnsupportedImageFormat("The file is GIF. Supported formats: JPEG, PNG, WEBP.", detected="gif"),
+    errors.UndecodableImage("The file starts as JPEG, but is damaged or truncated."),
+    errors.ImageTooLarge(
+        "The image is 20000×20000 pixels; the limits are 50000000 pixels and 16384 a side.", width=20000, height=20000
+    ),
     errors.InvalidParameter("Out of range: min_score.", parameters=["min_score"]),
-    errors.RateLimited("At most 60 per 1 minute for one key."),
-    errors.Overloaded("More is being worked on than may wait. Try again in a second."),
+    errors.RateLimited("The limit is 60 per 1 minute for one key. Try again in 12 s.", limit="rate-per-key"),
+    errors.Overloaded(
+        "The queue is full: the wait would be 2.4 s, over 2 s. Try again in 1 s.", limit="endpoint-queue"
+    ),
     errors.EndpointFailed("The model behind the endpoint failed on this image.", endpoint_status=500),
-    errors.EndpointAnswerInvalid("The endpoint's answer breaks the wire contract."),
+    errors.EndpointAnswerInvalid("The endpoint's response breaks the wire contract."),
     errors.EndpointUnavailable("The endpoint cannot be reached."),
-    errors.DeadlineExceeded("The request's time budget is spent."),
-    errors.Internal("This is a fault of ours, logged under the request's id."),
+    errors.DeadlineExceeded("The deadline has passed."),
+    errors.Internal("An internal error occurred. The log has it under the request id."),
 )
 
 
@@ -116,7 +121,7 @@ def _kind(error: DetectError) -> str:
 
 DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The boxes; or, where `Accept` takes images alone, the upright image with its boxes drawn.",
+        "description": "The detections; or, if `Accept` names only images, the image with its bounding boxes.",
         "content": {
             "application/json": {
                 "examples": {
@@ -135,7 +140,7 @@ DETECT_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "One entry an image, in order; as `application/x-ndjson` one a line, as soon as it is known.",
+        "description": "One entry per image, in order; as `application/x-ndjson` one per line, as soon as it is ready.",
         "content": {
             "application/json": {"example": BATCH},
             LINES: {"schema": {"$ref": "#/components/schemas/BatchEntry"}},
@@ -145,7 +150,7 @@ BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 DEEPSTACK_RESPONSES: dict[int | str, dict[str, Any]] = {
-    kind: {"model": DeepStackAnswer, "description": "What is wrong, in `error`"} for kind in KINDS
+    kind: {"model": DeepStackAnswer, "description": "The error message, in `error`"} for kind in KINDS
 }
 
 
@@ -168,14 +173,14 @@ NAMED_RESPONSES = _only(errors.UnknownModel, errors.InvalidParameter)
 MODEL_RESPONSES = {**_example_of(MODEL), **_only(*WITHOUT_ACCESS, errors.UnknownModel, errors.InvalidParameter)}
 HEALTH_RESPONSES = {
     **_example_of(HEALTH),
-    503: {"model": Health, "description": "Images cannot be answered now"},
+    503: {"model": Health, "description": "The model is not ready"},
 }
 RELOAD_RESPONSES = {
     **_example_of(MODEL),
     **_problems(
         (
             *_those(*WITHOUT_ACCESS, errors.UnknownModel, errors.EndpointUnavailable),
-            errors.NotReloaded("What is in its model directory cannot be served."),
+            errors.NotReloaded("The model directory cannot be served."),
         )
     ),
 }

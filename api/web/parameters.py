@@ -16,15 +16,15 @@ from api.render.formats import Format
 from api.schema import Parameters
 from api.web.upload import PARTS, Fields
 
-MODEL = "The model to ask; `GET /models` lists them. Unset: the first."
-MIN_SCORE = "Minimum score of a box, 0.01 to 1. Unset: the model's own, see `GET /model`."
-LABELS = "Only boxes with this label; repeat it for several."
-MAX_DETECTIONS = "Maximum number of boxes, 1 to 100, the best first."
+MODEL = "Name of the model; `GET /models` lists them. Default: the first."
+MIN_SCORE = "Confidence threshold, 0.01 to 1. Default: the model's own, see `GET /model`."
+LABELS = "Only detections with this label; repeat it for several."
+MAX_DETECTIONS = "Maximum number of detections, 1 to 100, highest score first."
 FORMAT = (
-    "What to answer with, whatever `Accept` says: `coco` is for pycocotools, `roboflow` for supervision, the images "
-    "have their boxes drawn."
+    "Response format, overrides `Accept`: `coco` is for pycocotools, `roboflow` for supervision; `jpeg`, `png` and "
+    "`webp` are the image with its bounding boxes drawn."
 )
-IMAGE_ID = "The image's number in COCO's results."
+IMAGE_ID = "Image id in COCO results."
 
 
 class BatchQuery(BaseModel):
@@ -86,5 +86,5 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
     if unknown := [name for name in names if name not in known]:
         near = get_close_matches(unknown[0].lower(), known, 1, cutoff=0.5)
-        hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
-        raise InvalidParameter(f"There is no parameter {unknown[0]!r}. {hint}", parameters=unknown)
+        hint = f"Did you mean {near[0]}?" if near else f"Parameters: {', '.join(known)}."
+        raise InvalidParameter(f"Unknown parameter {unknown[0]!r}. {hint}", parameters=unknown)

@@ -86,14 +86,14 @@ async def _on_ours(request: Request, error: DetectError) -> JSONResponse:
 
 async def _on_parameter(request: Request, error: RequestValidationError) -> JSONResponse:
     names = sorted({str(e["loc"][-1] if isinstance(e["loc"][-1], str) else e["loc"][-2]) for e in error.errors()})
-    detail = f"Out of range: {', '.join(names)}. The ranges are at /docs."
+    detail = f"Invalid or out of range: {', '.join(names)}. /docs lists the ranges."
     return problem_response(request, InvalidParameter(detail, parameters=names))
 
 
 async def _on_routing(request: Request, error: HTTPException) -> JSONResponse:
     known = {
-        404: NotFound("Nothing answers at this path; /docs lists what does."),
-        405: MethodNotAllowed(f"This path takes {(error.headers or {}).get('Allow', 'other methods')}."),
+        404: NotFound("No such path; /docs lists all."),
+        405: MethodNotAllowed(f"Allowed methods: {(error.headers or {}).get('Allow', 'see /docs')}."),
     }
     ours = known.get(error.status_code) or MalformedUpload("The request could not be read.")
     ours.headers.update(error.headers or {})

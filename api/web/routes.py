@@ -60,12 +60,12 @@ router = APIRouter(dependencies=[Depends(documented_only)])
 PAGE = Path(__file__).parent / "page"
 
 
-ONE_MODEL = "The model that has to be ready. Unset: any."
+ONE_MODEL = "Name of the model to check. Default: any."
 
 
 @router.post(
     "/detect",
-    summary="Find the objects in an image",
+    summary="Detect objects in an image",
     response_model=Detections | RoboflowAnswer | list[CocoResult],
     responses=DETECT_RESPONSES,
     openapi_extra={"requestBody": DETECT_REQUEST},
@@ -73,11 +73,11 @@ ONE_MODEL = "The model that has to be ready. Unset: any."
     tags=["detection"],
 )
 async def detect(request: Request, asked: AskedOnce) -> Response:
-    """Send the image as the multipart part `image`, as the raw body, or in JSON as base64. Form fields count as the
-    parameters of the address do.
+    """Send the image as the multipart part `image`, as the raw body, or as base64 in JSON. Parameters may be in the
+    query string or in form fields.
 
-    Boxes are in pixels of the upright image (EXIF orientation applied), clipped to it, the best first. `Accept:
-    image/jpeg`, `image/png` or `image/webp`, and nothing else in it, answers with the image and its boxes drawn.
+    Bounding boxes are in pixels of the original image (EXIF orientation applied), clipped to it, highest score first.
+    With `Accept: image/jpeg`, `image/png` or `image/webp` the response is the image with the boxes drawn.
     """
     asker, query = asker_of(request), asked.query
     result = await asked.detector.detect(asked.image, asked.wanted, asker)
@@ -94,7 +94,7 @@ def _server_timing(answer: Detections) -> str:
 
 @router.post(
     PATH,
-    summary="Find the objects in several images",
+    summary="Detect objects in several images",
     response_model=BatchAnswer,
     responses=BATCH_RESPONSES,
     openapi_extra={"requestBody": BATCH_REQUEST},
@@ -102,10 +102,10 @@ def _server_timing(answer: Detections) -> str:
     tags=["detection"],
 )
 async def detect_batch(request: Request, asked: AskedInBatch) -> Response:
-    """Send 1 to 16 images as multipart parts named `image`. Each has an entry in the answer, in order: a result like
-    `POST /detect` gives, or a problem of its own; the status is 200 as long as the batch itself could be read.
+    """Send 1 to 16 images as multipart parts named `image`. The response has one entry per image, in order: a result
+    as of `POST /detect`, or a problem. The status is 200 if the batch itself could be read.
 
-    `Accept: application/x-ndjson` answers with one entry a line, each as soon as it is known.
+    With `Accept: application/x-ndjson` the response has one entry per line, each as soon as it is ready.
     """
     count = len(asked.images)
     await request.app.state.authentication.charge(request, count - 1)
@@ -121,20 +121,20 @@ async def detect_batch(request: Request, asked: AskedInBatch) -> Response:
 
 @router.get(
     "/models",
-    summary="The models, the default first",
+    summary="List the models",
     responses=MODELS_RESPONSES,
     dependencies=IDENTIFIED,
     tags=["detection"],
 )
 async def every_model(settings: CurrentSettings, models: CurrentModels) -> ModelCards:
-    """What `GET /model` says, of each."""
+    """The response of `GET /model` for each model, the default first."""
     cards = [await _card(settings, detector) for detector in models]
     return ModelCards(models=cards, count=len(cards))
 
 
 @router.get(
     "/model",
-    summary="What the model is, and what may be sent to it",
+    summary="Describe the model",
     responses=MODEL_RESPONSES,
     dependencies=IDENTIFIED,
     tags=["detection"],
@@ -152,14 +152,14 @@ async def _card(settings: Settings, detector: Detector) -> ModelCard:
 
 @router.post(
     "/models/{name}/reload",
-    summary="Load a model directory again",
+    summary="Reload a model directory",
     responses=RELOAD_RESPONSES,
     dependencies=ADMINISTERING,
     tags=["operation"],
 )
 async def reload(settings: CurrentSettings, models: CurrentModels, name: str) -> ModelCard:
-    """The embedded endpoint loads what the directory holds now beside what it serves, and then changes over: no request
-    is lost. What cannot be served changes nothing. It wants an admin key or, where no keys are set, this machine.
+    """The embedded endpoint loads the directory again, then switches to the new model without dropping a request. If it
+    cannot be served, nothing changes. Needs an admin key or, without API keys, a request from the same machine.
     """
     detector = models.named(name)
     await detector.reload()
@@ -168,12 +168,12 @@ async def reload(settings: CurrentSettings, models: CurrentModels, name: str) ->
 
 @router.get(
     "/health",
-    summary="The gateway's state",
+    summary="Health of the gateway",
     responses=HEALTH_RESPONSES,
     tags=["health"],
 )
 async def health(request: Request, response: Response, models: CurrentModels) -> Health:
-    """200 when one model at least can answer images, 503 when not; never costs an invocation of an endpoint."""
+    """200 if at least one model is ready, else 503. Never invokes an endpoint."""
     states = await models.states(request.app.state.stopping)
     refs = [ModelRef(name=one.name, version=one.version) for one in [await detector.current() for detector in models]]
     is_ready = any(state.ready for state in states)
@@ -188,16 +188,16 @@ async def health(request: Request, response: Response, models: CurrentModels) ->
     )
 
 
-@router.get("/health/live", summary="The process answers", tags=["health"])
+@router.get("/health/live", summary="Liveness probe", tags=["health"])
 async def live() -> Alive:
-    """200 as long as the process can answer at all."""
+    """200 while the process responds."""
     return Alive()
 
 
 @router.get(
     "/health/ready",
-    summary="Images can be answered",
-    responses={503: {"model": Readiness, "description": "Images cannot be answered now"}, **NAMED_RESPONSES},
+    summary="Readiness probe",
+    responses={503: {"model": Readiness, "description": "The model is not ready"}, **NAMED_RESPONSES},
     tags=["health"],
 )
 async def ready(
@@ -206,7 +206,7 @@ async def ready(
     models: CurrentModels,
     model: Annotated[str | None, Query(description=ONE_MODEL)] = None,
 ) -> Readiness:
-    """200 when images can be answered, 503 when not; never costs an invocation of an endpoint."""
+    """200 if the model is ready, else 503. Never invokes an endpoint."""
     asked = None if model is None else models.named(model)
     states = zip(models, await models.states(request.app.state.stopping), strict=True)
     is_ready = any(state.ready for detector, state in states if asked in (None, detector))
@@ -216,14 +216,14 @@ async def ready(
 
 @router.get(
     "/metrics",
-    summary="Figures for Prometheus",
+    summary="Prometheus metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **KEY_RESPONSES},
     dependencies=OVERHEARING,
     tags=["health"],
 )
 async def metrics(request: Request) -> Response:
-    """Open to this machine itself; others need an API key."""
+    """Open to the gateway's own machine; other clients need an API key."""
     exposition = await asyncio.to_thread(request.app.state.metrics.exposition)
     return Response(exposition, media_type=EXPOSITION_TYPE)
 

@@ -39,9 +39,9 @@ class Form(NamedTuple):
         if len(images) > 1:
             images = [sent for sent in images if not _is_text(sent.data)] or images
         if not images and any(name in PARTS for name, _ in self.fields):
-            raise MalformedUpload("The part named image is text and no image; send the file's own bytes.")
+            raise MalformedUpload("The part named image is text; send the bytes of the file.")
         if len(images) != 1:
-            raise MalformedUpload(f"The form has {len(images)} parts named image or file; it takes one.")
+            raise MalformedUpload(f"The form has {len(images)} parts named image or file; send one.")
         return checked(images[0].data)
 
 
@@ -65,14 +65,14 @@ async def read_upload(request: Request) -> Upload:
     if kind.endswith("json") or body.lstrip(WHITE_SPACE).startswith(b"{"):
         return Upload(checked(_from_json(body)), [])
     if kind == LINK and body.startswith(tuple(f"{name}=".encode() for name in PARTS)):
-        raise MalformedUpload(f"This form is text; send the image as {FORM}, which is curl's -F.")
+        raise MalformedUpload(f"This form has text fields only; send the image as {FORM} (curl -F).")
     return Upload(checked(body), [])
 
 
 def checked(data: bytes) -> bytes:
     """The same bytes, if there are any. Raises MalformedUpload."""
     if not data:
-        raise MalformedUpload("The image is empty: not one byte came.")
+        raise MalformedUpload("The image is empty: 0 bytes were received.")
     return data
 
 
@@ -84,7 +84,7 @@ async def whole_body(request: Request) -> bytes:
     try:
         return b"".join([piece async for piece in request.stream()])
     except ClientDisconnect as error:
-        raise MalformedUpload("The connection ended before the body was whole.") from error
+        raise MalformedUpload("The connection ended before the body was complete.") from error
 
 
 def from_base64(text: str) -> bytes:
@@ -97,9 +97,9 @@ def _from_json(body: bytes) -> bytes:
     try:
         return from_base64(ImageJson.model_validate_json(body).image)
     except ValidationError as error:
-        raise MalformedUpload('The JSON has to be {"image": "BASE64"}; parameters go into the address.') from error
+        raise MalformedUpload('The JSON must be {"image": "BASE64"}; send parameters in the URL.') from error
     except (binascii.Error, ValueError) as error:
-        raise MalformedUpload("The JSON's member image is not base64.") from error
+        raise MalformedUpload("The member image of the JSON is not base64.") from error
 
 
 def _head(text: str) -> str:
@@ -111,14 +111,14 @@ async def read_batch(request: Request) -> Form:
     """The images of a batch, in order. Raises MalformedUpload, UploadTooLarge, UploadTooSlow, Overloaded."""
     form = await read_form(request)
     if not 1 <= len(form.images) <= MOST_IMAGES:
-        raise MalformedUpload(f"The form has {len(form.images)} parts named image; a batch takes 1 to {MOST_IMAGES}.")
+        raise MalformedUpload(f"The form has {len(form.images)} parts named image; a batch has 1 to {MOST_IMAGES}.")
     return form
 
 
 async def read_form(request: Request) -> Form:
     """The form's images and its other fields. Raises MalformedUpload, UploadTooLarge, UploadTooSlow, Overloaded."""
     if content_type(request) != FORM:
-        raise MalformedUpload(f"Send {FORM} with the image as the part image.")
+        raise MalformedUpload(f"Send {FORM} with the image in the part image.")
     parts = form_parts(await whole_body(request), request.headers["content-type"])
     images = [Sent(part.file or "", part.data) for part in parts if _is_image(part)]
     return Form(images, [(part.name, part.data.decode("utf-8", "replace")) for part in parts if not _is_file(part)])

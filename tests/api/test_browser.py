@@ -37,7 +37,7 @@ def page(browser: Browser, client: httpx2.Client, seed_endpoint: SeedEndpoint) -
 def test_swagger_ui_uploads_a_file_and_shows_the_boxes(page: Page) -> None:
     addresses = asked_for(page)
     page.goto("/docs")
-    page.get_by_text("Find the objects in an image", exact=True).click()
+    page.get_by_text("Detect objects in an image", exact=True).click()
     page.locator("input[type=file]").set_input_files(HOPPER)
     page.get_by_role("button", name="Execute").click()
     shown = page.locator(".live-responses-table td.response-col_description:not(.col_header)").first
@@ -57,13 +57,13 @@ def test_swagger_ui_follows_the_systems_colours(page: Page, scheme: Any, dark: b
 
 def test_redoc_draws_where_no_other_host_can_be_reached(page: Page) -> None:
     page.goto("/redoc")
-    heading = page.get_by_role("heading", name=re.compile("Find the objects in an image$"))
+    heading = page.get_by_role("heading", name=re.compile("Detect objects in an image$"))
     expect(heading).to_be_visible(timeout=10_000)
 
 
 def test_swagger_ui_shows_the_annotated_image(page: Page) -> None:
     page.goto("/docs")
-    page.get_by_text("Find the objects in an image", exact=True).click()
+    page.get_by_text("Detect objects in an image", exact=True).click()
     page.get_by_label("Media Type").first.select_option("image/webp")
     page.locator("input[type=file]").set_input_files(HOPPER)
     page.get_by_role("button", name="Execute").click()
@@ -74,7 +74,7 @@ def test_swagger_ui_shows_the_annotated_image(page: Page) -> None:
 
 def test_swagger_ui_shows_a_file_picker_for_each_image_of_a_batch(page: Page) -> None:
     page.goto("/docs")
-    page.get_by_text("Find the objects in several images").click()
+    page.get_by_text("Detect objects in several images").click()
     pickers = page.locator("input[type=file]")
     expect(pickers).to_have_count(1)
     page.get_by_role("button", name="Add string item").last.click()

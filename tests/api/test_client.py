@@ -117,7 +117,7 @@ def test_the_query_goes_through_and_the_model_is_typed(client: httpx2.Client, se
 def test_a_key_is_sent_and_its_lack_is_a_typed_problem(start: Start, ask: Any) -> None:
     url = str(start(api_keys=ENTRY).base_url)
     assert ask(url, jpeg(), key=KEY).count == 0
-    with pytest.raises(GatewayError, match="An API key is needed") as caught:
+    with pytest.raises(GatewayError, match="An API key is required") as caught:
         ask(url, jpeg())
     assert (caught.value.problem.code, caught.value.problem.status) == ("unauthenticated", 401)
 

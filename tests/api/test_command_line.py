@@ -197,7 +197,7 @@ def test_the_key_comes_from_an_option_or_the_environment(start: Start, folder: P
     url = start(api_keys=ENTRY).base_url
     refused = run("detect", folder / "plain.png", "--url", url, check=False)
     assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (1, 1)
-    assert "An API key is needed" in refused.stderr
+    assert "An API key is required" in refused.stderr
     assert run("detect", folder / "plain.png", "--url", url, "--key", KEY).returncode == 0
     assert run("detect", folder / "plain.png", "--url", url, DETECT_API_KEY=KEY).returncode == 0
 

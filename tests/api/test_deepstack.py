@@ -88,7 +88,7 @@ def test_at_most_20_come_the_surest_first(start: Start, seed_endpoint: SeedEndpo
 @pytest.mark.parametrize(
     ("files", "fields", "status", "words"),
     [
-        ({"image": b"GIF89a"}, {}, 415, "This is GIF"),
+        ({"image": b"GIF89a"}, {}, 415, "The file is GIF"),
         ({"image": BROKEN}, {}, 422, "damaged"),
         ({"image": b""}, {}, 400, "empty"),
         ({"photo": jpeg()}, {}, 400, "0 parts named image"),

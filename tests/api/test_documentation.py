@@ -154,7 +154,7 @@ def test_health_model_and_liveness_say_what_they_promise(client: httpx2.Client) 
     model = client.get("/model").raise_for_status().json()
     assert (model["name"], model["labels"], model["input_size"]) == ("seed", ["person"], 512)
     assert model["formats"] == ["jpeg", "png", "webp"]
-    assert model["limits"] == {"max_body_bytes": 10485760, "max_pixels": 40000000, "max_side": 16384}
+    assert model["limits"] == {"max_body_bytes": 10485760, "max_pixels": 50000000, "max_side": 16384}
 
 
 def test_the_clients_own_codes_are_in_the_command_lines_page_and_the_other_way_round() -> None:

@@ -85,7 +85,7 @@ def test_what_an_encoding_cannot_hold_is_refused_before_it_is_drawn(
     encoding: Encoding, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draw, "upright", None)
-    with pytest.raises(ImageTooLarge, match="ask for image/png"):
+    with pytest.raises(ImageTooLarge, match="request image/png"):
         annotate(uploaded(Image.new("1", (side, 1))), [], encoding)
 
 

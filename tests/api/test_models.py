@@ -193,7 +193,7 @@ def test_the_client_and_the_command_line_name_the_model(both: httpx2.Client) -> 
     assert answered["model"]["name"] == "pets"
     wrong = run("detect", HOPPER, "--url", url, "--model", "cars", check=False)
     assert wrong.returncode == 1
-    assert "There is no model of this name" in wrong.stderr
+    assert "Unknown model" in wrong.stderr
 
 
 def refused(endpoints: object, **options: Any) -> str:
@@ -210,9 +210,9 @@ def test_a_list_of_models_that_makes_no_sense_is_refused_in_words() -> None:
     assert "either endpoint_name or model_dir" in refused({"people": {**PEOPLE, "model_dir": "/models"}})
     assert "lables" in refused({"people": {**PEOPLE, "lables": []}})
     assert "input_size" in refused({"people": {**PEOPLE, "input_size": 5}})
-    assert "no name for a model" in refused({"a/b": PEOPLE})
-    assert "DETECT_MODEL_DIR cannot be set beside it" in refused({"people": PEOPLE}, model_dir="/models")
-    assert "DETECT_LABELS cannot be set beside it" in refused({"people": PEOPLE}, labels="person")
+    assert "not a valid model name" in refused({"a/b": PEOPLE})
+    assert "unset DETECT_MODEL_DIR" in refused({"people": PEOPLE}, model_dir="/models")
+    assert "unset DETECT_LABELS" in refused({"people": PEOPLE}, labels="person")
 
 
 def test_a_wrong_list_stops_the_start_with_one_clear_line() -> None:

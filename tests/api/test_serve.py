@@ -53,7 +53,7 @@ def test_a_port_in_use_is_one_plain_sentence_before_any_model_is_loaded(host: st
     [
         (("--host", "203.0.113.7", "--no-auth"), "203.0.113.7 is no address of this machine"),
         (("--host", "nosuch.invalid", "--no-auth"), "Nothing can listen on nosuch.invalid"),
-        (("--host", "0.0.0.0"), "set DETECT_API_KEYS, or say --no-auth"),
+        (("--host", "0.0.0.0"), "set DETECT_API_KEYS, or pass --no-auth"),
     ],
 )
 def test_an_address_that_cannot_be_served_is_one_plain_sentence(options: tuple[str, ...], words: str) -> None:

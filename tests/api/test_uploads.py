@@ -80,12 +80,12 @@ def test_the_bodies_of_the_bug_reports_are_answered(one_person: httpx2.Client, s
 @pytest.mark.parametrize(
     ("body", "status", "code", "words"),
     [
-        (FIELD % (b"image", b"photo.jpg"), 400, "malformed-upload", "is text and no image"),
+        (FIELD % (b"image", b"photo.jpg"), 400, "malformed-upload", "is text; send the bytes"),
         (FIELD % (b"photo", b"photo.jpg"), 400, "malformed-upload", "0 parts named image or file"),
-        (NAMED % (b"image", b"", b""), 400, "malformed-upload", "is text and no image"),
-        (NAMED % (b"image", b"a.jpg", b""), 400, "malformed-upload", "not one byte"),
+        (NAMED % (b"image", b"", b""), 400, "malformed-upload", "is text; send the bytes"),
+        (NAMED % (b"image", b"a.jpg", b""), 400, "malformed-upload", "0 bytes"),
         (part(BARE) + part(BARE), 400, "malformed-upload", "2 parts"),
-        (NAMED % (b"image", b"a.txt", b"words"), 415, "unsupported-picture-format", "no image that we know"),
+        (NAMED % (b"image", b"a.txt", b"words"), 415, "unsupported-picture-format", "not a known image format"),
         (part(BARE, data=IMAGE[:500]), 422, "undecodable-picture", "damaged"),
         (part(BARE, data=b"\0\0\0\x18ftypheic\0\0\0\0mif1\xff"), 415, "unsupported-picture-format", "HEIC"),
     ],
@@ -187,7 +187,7 @@ def test_format_and_image_id_may_be_fields_too(one_person: httpx2.Client) -> Non
         ("labels[]", "labels"),
         ("label", "labels"),
         ("max_detection", "max_detections"),
-        ("quux", "Known are "),
+        ("quux", "Parameters: "),
     ],
 )
 def test_an_unknown_parameter_is_named_with_the_nearest_known_one(

@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.deploy.cloud import Cloud
-from tests.docs.blocks import PAGES, Block, blocks, typed
+from tests.docs.blocks import PAGES, Block, blocks, is_of_80_classes, typed
 from tests.docs.elsewhere import TABLE, Elsewhere
 from tests.docs.reader import Reader, UnknownBlock
 from tests.docs.shown import agrees
@@ -36,11 +36,11 @@ def reader(readers_own: Reader) -> Reader:
     return readers_own
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if typed(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if typed(page)], ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_says_to_type_works_from_top_to_bottom_and_gives_what_it_shows(
     page: Path, reader: Reader, request: pytest.FixtureRequest
 ) -> None:
-    if page.name == "README.md":  # shows what scripts/run serves where npm is
+    if is_of_80_classes(page):
         reader.environment["DETECT_MODEL_DIR"] = str(request.getfixturevalue("coco_dir"))
     if any(block.language == "js" for block in typed(page)) and not shutil.which("node"):
         pytest.skip("JavaScript outside a browser needs Node.js")

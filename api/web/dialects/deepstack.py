@@ -96,7 +96,7 @@ def _wanted(given: dict[str, str]) -> Parameters:
     except ValueError:
         least = math.nan
     if not 0 <= least <= 1:
-        raise InvalidParameter("Out of range: min_confidence, which goes from 0 to 1.", parameters=["min_confidence"])
+        raise InvalidParameter("Out of range: min_confidence must be between 0 and 1.", parameters=["min_confidence"])
     return Parameters(min_score=max(least, 0.01), labels=None, max_detections=MOST)
 
 

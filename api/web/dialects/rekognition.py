@@ -110,14 +110,16 @@ async def answer(request: Request, models: CurrentModels) -> JSONResponse:
         case "DetectCustomLabels":
             body = await _detect_custom_labels(request, models)
         case other:
-            raise InvalidParameter(f"This gateway has DetectLabels and DetectCustomLabels, and not {other[:64]}.")
+            raise InvalidParameter(
+                f"The operation {other[:64]} is not supported; DetectLabels and DetectCustomLabels are."
+            )
     return _response(body, 200, record_of(request.scope).request_id)
 
 
 async def _detect_labels(request: Request, detector: Detector) -> Answer:
     asked = await _read(request, DetectLabels)
     if "IMAGE_PROPERTIES" in asked.features:
-        raise InvalidParameter("This gateway finds objects; the feature IMAGE_PROPERTIES is not supported.")
+        raise InvalidParameter("The feature IMAGE_PROPERTIES is not supported.")
     found = await _find(request, detector, asked.image, asked.min_confidence / 100)
     taken = [one for one in found.detections if asked.settings.general_labels.take(one.label)]
     labels = [_label(name, instances) for name, instances in _by_label(taken).items()]
@@ -128,7 +130,7 @@ async def _detect_custom_labels(request: Request, models: Models) -> Answer:
     asked = await _read(request, DetectCustomLabels)
     arn = VERSION_ARN.fullmatch(asked.project_version_arn)
     if not arn:
-        raise InvalidParameter("ProjectVersionArn has to end in :project/MODEL/version/V/N.")
+        raise InvalidParameter("ProjectVersionArn must end in :project/MODEL/version/V/N.")
     detector = models.named(arn[1])
     least = detector.model.min_score if asked.min_confidence is None else asked.min_confidence / 100
     found = await _find(request, detector, asked.image, least)
@@ -140,7 +142,7 @@ async def _read(request: Request, operation: type[Operation]) -> Operation:
         return operation.model_validate_json(await whole_body(request))
     except ValidationError as error:
         wrong = sorted({".".join(map(str, one["loc"])) or "the JSON" for one in error.errors()})
-        raise InvalidParameter(f"Missing or not valid: {', '.join(wrong)}.", parameters=wrong) from error
+        raise InvalidParameter(f"Missing or invalid: {', '.join(wrong)}.", parameters=wrong) from error
 
 
 async def _find(request: Request, detector: Detector, image: Image, least: float) -> Detections:
@@ -163,7 +165,7 @@ async def _bytes(request: Request, image: Image) -> bytes:
                 raise MalformedUpload("Image.Bytes is not base64.") from error
         case Image(bytes=None, s3_object=S3Object() as named):
             return checked(await request.app.state.s3.read(named.bucket, named.name, named.version))
-    raise InvalidParameter("Image takes either Bytes or S3Object.", parameters=["Image"])
+    raise InvalidParameter("Image needs either Bytes or S3Object.", parameters=["Image"])
 
 
 def _by_label(found: list[Detection]) -> Mapping[str, list[Detection]]:

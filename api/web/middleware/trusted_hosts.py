@@ -19,7 +19,7 @@ class TrustedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self.names is None or self._known(Headers(scope=scope).get("host", "")):
             return await self.app(scope, receive, send)
-        error = UnknownHost("Requests for this host name are refused; DETECT_HOSTS names those that are not.")
+        error = UnknownHost("This host name is not allowed; DETECT_HOSTS lists the allowed ones.")
         return await problem_response(Request(scope), error)(scope, receive, send)
 
     def _known(self, host: str) -> bool:

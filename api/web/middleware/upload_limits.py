@@ -99,7 +99,9 @@ class _Upload:
 
     def _reserve(self, size: int) -> None:
         if size > self.max_bytes:
-            raise UploadTooLarge(f"The body is over {self.max_bytes} bytes.", max_body_bytes=self.max_bytes)
+            raise UploadTooLarge(
+                f"The body exceeds the limit of {self.max_bytes} bytes.", max_body_bytes=self.max_bytes
+            )
         if size > self.reserved:
             self.limits.held.reserve(self.caller, size - self.reserved)
             self.reserved = size
@@ -120,7 +122,7 @@ class _Upload:
             async with asyncio.timeout(self.ends_at - time.monotonic()):
                 message = await self._receive()
         except TimeoutError as error:
-            raise UploadTooSlow(f"The body was not in within {self.limits.seconds:g} seconds.") from error
+            raise UploadTooSlow(f"The body did not arrive within {self.limits.seconds:g} seconds.") from error
         if not message.get("more_body", False):
             self.complete.set()
         return message

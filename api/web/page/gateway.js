@@ -44,7 +44,7 @@ async function ask(path, options = {}) {
     const wait = Number(response.headers.get("Retry-After")) || 1;
     return { problem: { ...(body?.code ? body : stranger(response.status)), wait } };
   } catch {
-    return { problem: { title: "The gateway did not answer", detail: "Is it running?", retryable: true, wait: 1 } };
+    return { problem: { title: "The gateway did not answer", detail: "Check that it is running and that you are online.", retryable: true, wait: 1 } };
   }
 }
 

@@ -5,7 +5,7 @@ import { load, scaled, sendable } from "./image.js";
 import { filtered } from "./filter.js";
 
 const THUMBNAIL = 144; // pixels
-const UNREADABLE = { title: "This file cannot be read", detail: "Is it a folder, or was it moved or deleted?" };
+const UNREADABLE = { title: "This file cannot be read", detail: "It may be a folder, or have been moved or deleted." };
 const byId = (id) => document.getElementById(id);
 
 export function newShot(file, select) {
