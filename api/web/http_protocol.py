@@ -76,7 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
         """A client that sends no more may still want its answer; whether it is gone, only a write tells."""
-        if not self._answering() or self.scope["http_version"] != "1.1":
+        if not self._answering() or self.cycle.more_body or self.scope["http_version"] != "1.1":
             return False
         for seconds in (0, PROBE_SECONDS):
             self.loop.call_later(seconds, self._probe)
