@@ -52,13 +52,13 @@ def parser() -> argparse.ArgumentParser:
         prog="inference.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     network = described.add_mutually_exclusive_group(required=True)
-    network.add_argument("network", nargs="?", help="a network of GluonCV's model zoo, such as ssd_512_mobilenet1.0_custom")
+    network.add_argument("network", nargs="?", help="a network of GluonCV, such as ssd_512_mobilenet1.0_custom")
     network.add_argument("--symbol", type=Path, help="the network as a symbol, such as model-symbol.json")
     add = described.add_argument
     add("--params", type=Path, help="the weights; default: download GluonCV's pretrained ones")
     add("--out", type=Path, required=True, help="output folder; created if missing")
     add("--labels", nargs="+", default=DEFAULTS.labels, help="labels to keep; default: person")
-    add("--trained-on", nargs="+", metavar="LABEL", help="all labels of a _custom network's weights, if more than --labels")
+    add("--trained-on", nargs="+", metavar="LABEL", help="all labels of a _custom network's weights")
     add("--input-size", type=int, default=DEFAULTS.input_size, help="N of the N x N input (%(default)s)")
     add("--score-floor", type=float, default=DEFAULTS.score_floor, help="drop boxes with a lower score (%(default)s)")
     add("--calibration", type=Path, metavar="FOLDER", help="typical images; also write model.int8.onnx")
