@@ -9,7 +9,7 @@ Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Model(BaseModel):
-    """A detector: its name, its labels by class id, and the N×N canvas that it wants."""
+    """A detector: its name, its labels by class id, and its N×N canvas."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -22,14 +22,14 @@ class Model(BaseModel):
 
 
 class ModelRef(BaseModel):
-    """Which model found the boxes."""
+    """The model that made the detections."""
 
     name: str
     version: str
 
 
 class ImageInfo(BaseModel):
-    """The upright image: EXIF orientation applied, pixels."""
+    """Size of the original image in pixels (EXIF orientation applied), and its format."""
 
     width: int
     height: int
@@ -37,7 +37,7 @@ class ImageInfo(BaseModel):
 
 
 class Box(BaseModel):
-    """Corners, x_min < x_max and y_min < y_max, inside the upright image."""
+    """A bounding box: x_min < x_max and y_min < y_max, clipped to the image."""
 
     x_min: float
     y_min: float
@@ -46,7 +46,7 @@ class Box(BaseModel):
 
 
 class Detection(BaseModel):
-    """One object: `box` in pixels of the upright image, `box_normalized` in shares of it."""
+    """One object: `box` in pixels of the original image (EXIF orientation applied), `box_normalized` 0 to 1."""
 
     label: str
     class_id: int
@@ -56,7 +56,7 @@ class Detection(BaseModel):
 
 
 class Parameters(BaseModel):
-    """What the request asked for, defaults filled in."""
+    """The request's parameters, with defaults filled in."""
 
     min_score: float
     labels: list[str] | None
@@ -64,7 +64,7 @@ class Parameters(BaseModel):
 
 
 class Timing(BaseModel):
-    """Milliseconds: decoding and fitting, waiting for a place, the endpoint's answer, all of it."""
+    """Milliseconds: decoding and resizing, waiting in the queue, the round trip to the endpoint, total."""
 
     decode: float
     queue: float
@@ -73,7 +73,7 @@ class Timing(BaseModel):
 
 
 class Detections(BaseModel):
-    """The native answer; sorted by score, then class_id. Nothing found is an empty list."""
+    """The native response; sorted by score, then class_id. The list is empty if nothing is found."""
 
     request_id: str
     model: ModelRef
@@ -85,7 +85,7 @@ class Detections(BaseModel):
 
 
 class CocoResult(BaseModel):
-    """One object as COCO's results files have it: `bbox` is x, y, width, height in pixels of the upright image."""
+    """One object as in COCO results: `bbox` is x, y, width, height in pixels of the original image."""
 
     image_id: int
     category_id: int
@@ -94,14 +94,14 @@ class CocoResult(BaseModel):
 
 
 class RoboflowImage(BaseModel):
-    """The upright image's size in pixels."""
+    """Size of the original image (EXIF orientation applied) in pixels."""
 
     width: int
     height: int
 
 
 class RoboflowPrediction(BaseModel):
-    """One object as Roboflow has it: `x` and `y` are the box's centre, in pixels of the upright image."""
+    """One object as in Roboflow's API: `x` and `y` are the box's centre, in pixels of the original image."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
@@ -116,7 +116,7 @@ class RoboflowPrediction(BaseModel):
 
 
 class RoboflowAnswer(BaseModel):
-    """Roboflow's answer, which `supervision.Detections.from_inference` reads; `time` is in seconds."""
+    """Roboflow's response, which `supervision.Detections.from_inference` reads; `time` is in seconds."""
 
     image: RoboflowImage
     predictions: list[RoboflowPrediction]
@@ -125,7 +125,7 @@ class RoboflowAnswer(BaseModel):
 
 
 class ImageJson(BaseModel):
-    """An image for those who cannot send a file."""
+    """An image in JSON."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -133,7 +133,7 @@ class ImageJson(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457); `code` is stable, `retryable` says whether trying again may help."""
+    """An error (RFC 9457); `code` is stable, `retryable` says whether a retry may succeed."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -148,7 +148,7 @@ class Problem(BaseModel):
 
 
 class Prediction(BaseModel):
-    """One object as DeepStack has it: whole pixels of the upright image."""
+    """One object as in DeepStack's API: whole pixels of the original image."""
 
     label: str
     confidence: Score
@@ -159,7 +159,7 @@ class Prediction(BaseModel):
 
 
 class DeepStackAnswer(BaseModel):
-    """DeepStack's answer with what CodeProject.AI adds; `code` is the HTTP status, times are whole milliseconds."""
+    """DeepStack's response with CodeProject.AI's members; `code` is the HTTP status, times are whole milliseconds."""
 
     success: bool
     message: str
@@ -182,7 +182,7 @@ class ModelNames(BaseModel):
 
 
 class Ping(BaseModel):
-    """CodeProject.AI's sign of life."""
+    """CodeProject.AI's ping."""
 
     success: bool = True
     code: int = 200
@@ -190,7 +190,7 @@ class Ping(BaseModel):
 
 
 class VersionInfo(BaseModel):
-    """A version as CodeProject.AI has it; Blue Iris wants every member."""
+    """A version as in CodeProject.AI's API; Blue Iris requires every member."""
 
     major: int
     minor: int
@@ -209,7 +209,7 @@ class VersionInfo(BaseModel):
 
 
 class Update(BaseModel):
-    """CodeProject.AI's word on updates: there are none that the gateway would know of."""
+    """CodeProject.AI's update check: never an update."""
 
     success: bool = True
     updateAvailable: bool = False
@@ -221,7 +221,7 @@ class Update(BaseModel):
 
 
 class BatchEntry(BaseModel):
-    """What became of one image of a batch: `result` where `status` is 200, else `problem`."""
+    """The result of one image of a batch: `result` if `status` is 200, else `problem`."""
 
     index: int
     filename: str
@@ -231,7 +231,7 @@ class BatchEntry(BaseModel):
 
 
 class BatchAnswer(BaseModel):
-    """One entry an image, in the order in which they were sent."""
+    """One entry per image, in the order of the request."""
 
     request_id: str
     entries: list[BatchEntry]
@@ -246,7 +246,7 @@ class BatchAnswer(BaseModel):
 
 
 class Limits(BaseModel):
-    """What an upload may be."""
+    """The limits of an upload."""
 
     max_body_bytes: int
     max_pixels: int
@@ -254,21 +254,21 @@ class Limits(BaseModel):
 
 
 class ModelCard(Model):
-    """What `GET /model` tells: the model, and what may be sent to it."""
+    """The model, the limits of an upload, and the supported formats."""
 
     limits: Limits
     formats: list[str]
 
 
 class ModelCards(BaseModel):
-    """What `GET /models` tells: every model, the default first."""
+    """Every model, the default first."""
 
     models: list[ModelCard]
     count: int
 
 
 class EndpointState(BaseModel):
-    """The endpoint as the gateway knows it, without having asked it for a paid answer."""
+    """The endpoint's state, found without invoking it."""
 
     kind: Literal["embedded", "sagemaker"]
     name: str
@@ -284,7 +284,7 @@ class ModelHealth(ModelRef):
 
 
 class Health(BaseModel):
-    """The gateway's state: `ready` where at least one model is; `endpoint` and `model` are the default's."""
+    """The gateway's state: `ready` if at least one model is; `endpoint` and `model` are the default's."""
 
     status: Literal["ready", "unavailable"]
     endpoint: EndpointState
@@ -295,7 +295,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether images can be answered now."""
+    """Whether the model is ready."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ready"}]})
 
@@ -303,7 +303,7 @@ class Readiness(BaseModel):
 
 
 class Alive(BaseModel):
-    """The process answers."""
+    """The process responds."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "alive"}]})
 

@@ -52,18 +52,18 @@ def parser() -> argparse.ArgumentParser:
         prog="inference.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     network = described.add_mutually_exclusive_group(required=True)
-    network.add_argument("network", nargs="?", help="a name of GluonCV's zoo, such as ssd_512_mobilenet1.0_custom")
+    network.add_argument("network", nargs="?", help="a network of GluonCV, such as ssd_512_mobilenet1.0_custom")
     network.add_argument("--symbol", type=Path, help="the network as a symbol, such as model-symbol.json")
     add = described.add_argument
-    add("--params", type=Path, help="the weights; without them GluonCV's own are looked for and downloaded")
-    add("--out", type=Path, required=True, help="folder to write; made if need be")
-    add("--labels", nargs="+", default=DEFAULTS.labels, help="what is to be found, person unless named")
-    add("--trained-on", nargs="+", metavar="LABEL", help="all labels of a _custom network's weights, if more than that")
-    add("--input-size", type=int, default=DEFAULTS.input_size, help="N, images are fitted to N x N (%(default)s)")
-    add("--score-floor", type=float, default=DEFAULTS.score_floor, help="boxes under it are not answered (%(default)s)")
-    add("--calibration", type=Path, metavar="FOLDER", help="images like those that will come: model.int8.onnx too")
+    add("--params", type=Path, help="the weights; default: download GluonCV's pretrained ones")
+    add("--out", type=Path, required=True, help="output folder; created if missing")
+    add("--labels", nargs="+", default=DEFAULTS.labels, help="labels to keep; default: person")
+    add("--trained-on", nargs="+", metavar="LABEL", help="all labels of a _custom network's weights")
+    add("--input-size", type=int, default=DEFAULTS.input_size, help="N of the N x N input (%(default)s)")
+    add("--score-floor", type=float, default=DEFAULTS.score_floor, help="drop boxes with a lower score (%(default)s)")
+    add("--calibration", type=Path, metavar="FOLDER", help="typical images; also write model.int8.onnx")
     add("--coco", type=Path, metavar="FILE", help="annotations in COCO's format, to measure average precision on")
-    add("--name", help="the network's unless named")
+    add("--name", help="name of the model; default: the network's")
     add("--version", default="1")
     return described
 

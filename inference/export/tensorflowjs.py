@@ -45,9 +45,9 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     described = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = described.add_argument
-    add("graph", type=Path, help="the graph's model.json, its shards beside it")
-    add("--model-dir", type=Path, required=True, help="folder with the model.json that describes the network to us")
-    add("--calibration", type=Path, metavar="FOLDER", help="images like those that will come: model.int8.onnx too")
+    add("graph", type=Path, help="the graph's model.json, with its shards in the same folder")
+    add("--model-dir", type=Path, required=True, help="model directory with a model.json")
+    add("--calibration", type=Path, metavar="FOLDER", help="typical images; also write model.int8.onnx")
     return described
 
 

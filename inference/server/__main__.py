@@ -40,12 +40,12 @@ def parser() -> argparse.ArgumentParser:
     what = "weights, model.json, and code/ if it brings hooks; NAME=DIR, and again, for several, each asked by its name"
     add("--model-dir", action="append", metavar="[NAME=]DIR", help=what)
     add("--host", default="127.0.0.1")
-    add("--port", type=int, default=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")), help="0: the system chooses")
-    add("--unix-socket", type=Path, help="listen on this socket instead, which the file system guards")
-    add("--workers", type=int, default=1, help="processes, each with a share of the cores")
-    add("--queue", type=int, default=64, help="requests that may wait in a process; one more is refused")
+    add("--port", type=int, default=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")), help="0: a free port")
+    add("--unix-socket", type=Path, help="listen on this Unix socket instead of a port")
+    add("--workers", type=int, default=1, help="number of processes; each gets a share of the cores")
+    add("--queue", type=int, default=64, help="maximum queued requests per process; more are rejected")
     payload = os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB", "6")
-    add("--max-payload-mb", type=int, default=payload, metavar="MB", help="largest body; 6, SageMaker's own, at least")
+    add("--max-payload-mb", type=int, default=payload, metavar="MB", help="maximum size of a body, at least 6")
     add("--stop-with-parent", action="store_true", help="stop when standard input ends")
     return described
 

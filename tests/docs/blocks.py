@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 OF_80_CLASSES = {"README.md", "docs/command-line.md"}  # show what scripts/run serves where npm is
-SHOWN = {"json", "text", "yaml"}
+SHOWN = {"json", "mermaid", "text", "yaml"}
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 

@@ -39,36 +39,36 @@ SHAPE: dict[str, Any] = {
 }
 
 
-@router.post("/vision/detection", summary="Find the objects in an image, in DeepStack's dialect", **SHAPE)
+@router.post("/vision/detection", summary="Detect objects (DeepStack API)", **SHAPE)
 async def detection(request: Request, models: CurrentModels) -> JSONResponse:
-    """Multipart `image`, and `min_confidence` and `api_key` as fields. At most 20 predictions, the surest first."""
+    """Multipart `image`, and `min_confidence` and `api_key` as fields. At most 20 predictions, highest score first."""
     return await _answer(request, models)
 
 
 @router.post("/vision/custom/list", include_in_schema=False)
-@router.get("/vision/custom/list", summary="The names of all models", responses=DEEPSTACK_RESPONSES)
+@router.get("/vision/custom/list", summary="List the models (CodeProject.AI API)", responses=DEEPSTACK_RESPONSES)
 async def names(request: Request, models: CurrentModels) -> ModelNames:
-    """What `/v1/vision/custom/{model}` can be asked for."""
+    """The names for `/v1/vision/custom/{model}`."""
     form = await read_form(request) if content_type(request) == FORM else Form([], [])
     await request.app.state.authentication.admit(request, _given(request, form).get("api_key"))
     return ModelNames(models=[one.name for one in models])
 
 
-@router.post("/vision/custom/{model}", summary="The same for one model by its name", **SHAPE)
+@router.post("/vision/custom/{model}", summary="Detect objects with a named model (DeepStack API)", **SHAPE)
 async def custom(request: Request, models: CurrentModels, model: str) -> JSONResponse:
-    """As `/v1/vision/detection`, of the model that has this name."""
+    """As `/v1/vision/detection`, with the model of this name."""
     return await _answer(request, models, model)
 
 
-@router.get("/server/status/ping", summary="The gateway answers")
+@router.get("/server/status/ping", summary="Ping (CodeProject.AI API)")
 async def ping() -> Ping:
-    """CodeProject.AI's way to ask whether anybody is there."""
+    """Responds while the gateway runs."""
     return Ping(hostname=socket.gethostname())
 
 
-@router.get("/status/updateavailable", summary="Whether there is a newer version: the gateway never asks")
+@router.get("/status/updateavailable", summary="Update check (CodeProject.AI API)")
 async def update() -> Update:
-    """Blue Iris calls a server without this answer unavailable."""
+    """Always without an update. Blue Iris calls a server without this response unavailable."""
     running = VersionInfo.of(version("detect-gateway"))
     return Update(version=running, current=running, latest=running)
 
