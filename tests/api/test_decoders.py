@@ -70,7 +70,7 @@ def test_a_decoder_that_spins_is_killed_at_its_limit_and_its_slot_is_free_again(
         async with pool(max_seconds=0.3) as made:
             with monkeypatch.context() as patched:
                 patched.setattr(decoders, "PROGRAM", SPINS)
-                with pytest.raises(UndecodableImage, match=r"took over 0\.3 s"):
+                with pytest.raises(UndecodableImage, match=r"exceeded the limit of 0\.3 s"):
                     await canvas(made, image())
             assert await canvas(made, image())
 
