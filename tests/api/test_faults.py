@@ -167,7 +167,7 @@ def test_the_breaker_opens_after_faults_in_a_row_and_leaves_the_endpoint_alone_u
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health").json()["endpoint"]["breaker"] == "open"
     response = post(client)
-    assert "rests" in problem(response, 503, "endpoint-unavailable")["detail"]
+    assert "circuit breaker is open" in problem(response, 503, "endpoint-unavailable")["detail"]
     assert int(response.headers["Retry-After"]) >= 1
     assert len(seed_endpoint.requests) == 3, "while it is open the paid endpoint is left alone"
     wait_for(lambda: client.get("/health/ready").status_code == 200, seconds=3)
