@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -158,12 +159,13 @@ class Detector:
             clock.add("queue", turn.waited)
             with clock.time("inference"):
                 invoking = asyncio.get_running_loop().run_in_executor(
-                    self._shared.threads, self._invoke, canvas, model.input_size, call
+                    self._shared.threads, copy_context().run, self._invoke, canvas, model.input_size, call
                 )
                 try:
                     return await asyncio.shield(invoking)
                 except asyncio.CancelledError:
                     call.abandon()
+                    invoking.add_done_callback(lambda done: done.exception())  # nobody else will hear of it
                     raise
 
     def _invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:

@@ -71,7 +71,7 @@ def test_a_caller_who_went_away_is_noted_as_such(
 ) -> None:
     go_on = threading.Event()
     seed_endpoint.script = lambda _: (go_on.wait(20), reply(answer()))[1]
-    caplog.set_level(logging.INFO, logger="api.web.middleware.access_log")
+    caplog.set_level(logging.INFO, logger="api.access")
     hang_up_after(start(), IMAGE, lambda: len(seed_endpoint.requests) == 1)
     wait_for(lambda: any(fields(record).get("code") == "caller-gone" for record in caplog.records), seconds=5)
     go_on.set()
@@ -110,7 +110,7 @@ def test_figures_count_requests_stages_errors_and_what_is_billed(start: Start, s
     seed_endpoint.script = lambda _: reply(b"junk")
     client.post("/detect", files={"image": IMAGE})
     client.get("/nowhere")
-    client.request("INVENTED", "/nowhere")
+    client.request("PROPFIND", "/nowhere")
     seen = settled(client)
     route = 'method="POST",route="/detect"'
     assert seen[f'detect_requests_total{{code="ok",{route}}}'] == 1
