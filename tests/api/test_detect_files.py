@@ -123,7 +123,11 @@ def test_no_output_is_ever_an_input(
 
 @pytest.mark.parametrize(
     ("place", "words"),
-    [("x.gif", "use .jpg, .png or .webp"), ("x.tiff", "name it"), ("x.heic", "name it")],
+    [
+        ("x.gif", "use .jpg, .png or .webp"),
+        ("x.tiff", "use .jpg, .png or .webp"),
+        ("x.heic", "use .jpg, .png or .webp"),
+    ],
 )
 def test_a_drawing_is_not_given_a_name_that_says_something_else(
     asking: tuple[str, ...], tmp_path: Path, place: str, words: str
