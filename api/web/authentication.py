@@ -5,6 +5,7 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from api.admission.api_keys import ApiKeys, Owner
 from api.admission.rate_limits import RateLimits, network_of
@@ -26,7 +27,7 @@ class Authentication:
 
         Raises Unauthenticated, Forbidden, RateLimited.
         """
-        await self._rates.count("address", network_of(_address(request)))
+        await self._rates.count("address", network_of_client(request.scope))
         if owner := self._owner(request, key=key):
             await self._rates.count("key", owner.name)
         elif self._from_a_page_elsewhere(request):
@@ -35,13 +36,13 @@ class Authentication:
     async def charge(self, request: Request, more: int) -> None:
         """Count what an admitted caller asks for beyond one image. Raises RateLimited."""
         if more:
-            await self._rates.count("address", network_of(_address(request)), more)
+            await self._rates.count("address", network_of_client(request.scope), more)
         if more and (name := record_of(request.scope).key):
             await self._rates.count("key", name, more)
 
     async def identify(self, request: Request) -> None:
         """Let a caller ask what costs nothing. Raises Unauthenticated, Forbidden, RateLimited."""
-        await self._rates.count("address", network_of(_address(request)))
+        await self._rates.count("address", network_of_client(request.scope))
         self._owner(request)
 
     async def administer(self, request: Request) -> None:
@@ -49,7 +50,7 @@ class Authentication:
 
         Raises Unauthenticated, Forbidden, RateLimited.
         """
-        await self._rates.count("address", network_of(_address(request)))
+        await self._rates.count("address", network_of_client(request.scope))
         if owner := self._owner(request):
             if not owner.admin:
                 raise Forbidden("An admin key is required; `detect-gateway key NAME --admin` makes one.")
@@ -64,7 +65,7 @@ class Authentication:
         Raises Unauthenticated, Forbidden, RateLimited.
         """
         if not (_is_local(request) and not _given(request)):
-            await self._rates.count("address", network_of(_address(request)))
+            await self._rates.count("address", network_of_client(request.scope))
             self._owner(request, needed=True)
 
     def _from_a_page_elsewhere(self, request: Request) -> bool:
@@ -92,7 +93,7 @@ class Authentication:
 def caller_of(request: Request) -> str:
     """By whom a request counts in the queues: its API key, else its address."""
     key = record_of(request.scope).key
-    return f"key {key}" if key else network_of(_address(request))
+    return f"key {key}" if key else network_of_client(request.scope)
 
 
 def _given(request: Request) -> str | None:
@@ -102,14 +103,19 @@ def _given(request: Request) -> str | None:
     return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
+def network_of_client(scope: Scope) -> str:
+    """The network that a request comes from, as its sender is counted where no API key names it."""
+    return network_of(_address(scope))
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else "unknown"
 
 
 def _is_local(request: Request) -> bool:
     if any(name in request.headers for name in FORWARDED):
         return False
     try:
-        return ipaddress.ip_address(_address(request)).is_loopback
+        return ipaddress.ip_address(_address(request.scope)).is_loopback
     except ValueError:
         return False

@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.admission.rate_limits import network_of
 from api.admission.upload_bytes import UploadBytes
 from api.errors import Overloaded
+from api.web.authentication import network_of_client
 from api.web.problems import problem_response
 
 PIECE = 64 * 1024
@@ -36,7 +36,7 @@ class _BoundedResponse:
     def __init__(self, held: UploadBytes, request: Request, send: Send) -> None:
         self.held, self.request, self._send = held, request, send
         self.start: Message | None = None
-        self.caller = network_of(request.client.host) if request.client else ""
+        self.caller = network_of_client(request.scope)
         self.bytes, self.refused = 0, False
 
     async def __call__(self, message: Message) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.admission.rate_limits import network_of
 from api.errors import Overloaded
+from api.web.authentication import network_of_client
 from api.web.problems import problem_response
 
 
@@ -19,7 +19,7 @@ class QueueCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(self.paths):
             try:
-                self.check(network_of(scope["client"][0]) if scope.get("client") else "")
+                self.check(network_of_client(scope))
             except Overloaded as error:
                 return await problem_response(Request(scope), error)(scope, receive, send)
         return await self.app(scope, receive, send)

@@ -8,10 +8,10 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.admission.rate_limits import network_of
 from api.admission.upload_bytes import UploadBytes
 from api.errors import UploadTooLarge, UploadTooSlow
 from api.telemetry.request_record import record_of
+from api.web.authentication import network_of_client
 
 CALLER_GONE = "caller-gone"
 
@@ -50,7 +50,7 @@ class _Upload:
         self.limits, self.scope, self._receive, self._send = limits, scope, receive, send
         self.ends_at = time.monotonic() + limits.seconds
         self.max_bytes = limits.most(scope["path"])
-        self.caller = network_of(scope["client"][0]) if scope.get("client") else ""
+        self.caller = network_of_client(scope)
         self.bytes, self.reserved, self.complete = 0, 0, asyncio.Event()
         self.answered = self.gone = False
         headers = Headers(scope=scope)
