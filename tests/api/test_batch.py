@@ -77,15 +77,19 @@ def test_what_is_no_form_is_400(client: httpx2.Client) -> None:
 
 
 def test_lines_come_while_later_images_are_still_worked_on(client: httpx2.Client, seed_endpoint: SeedEndpoint) -> None:
-    """The endpoint answers the later ones only when the first line has been read."""
+    """The endpoint answers all but the first image only when the first line has been read."""
     read = threading.Event()
 
-    def script(_: dict[str, Any]) -> Any:
-        assert len(seed_endpoint.requests) <= 4 or read.wait(20)
+    def script(request: dict[str, Any]) -> Any:
+        assert request["image"] == first or read.wait(20)
         return reply(answer(PERSON))
 
+    client.post("/detect", content=jpeg(90, 30))
+    (first,) = (request["image"] for request in seed_endpoint.requests)
+
     seed_endpoint.script = script
-    with client.stream("POST", "/detect/batch", files=parts(*[jpeg()] * 6), headers=LINES) as response:
+    images = [jpeg(90, 30), *[jpeg()] * 5]
+    with client.stream("POST", "/detect/batch", files=parts(*images), headers=LINES) as response:
         assert response.headers["Content-Type"] == "application/x-ndjson"
         seen = []
         for line in response.iter_lines():
