@@ -1,6 +1,5 @@
 """The wiring: `create_app(settings, endpoints)`. Nothing happens at import."""
 
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -44,7 +43,6 @@ from api.web.shutdown import stop_softly, stop_with_parent
 SUMMARY = "Post an image, get the boxes of what is in it, in the coordinates of the image sent."
 
 DETECTIONS = ("/detect", batch.PATH, "/v1/vision/detection")
-SWITCH_SECONDS = 0.001  # in which a thread that waits for the endpoint lets the event loop go on, instead of 0.005
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "HEAD", "POST"],
@@ -130,7 +128,6 @@ def _rate_limits(settings: Settings) -> RateLimits:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     keep_freed_memory()
-    sys.setswitchinterval(SWITCH_SECONDS)
     stop_softly(app, app.state.settings.drain_seconds)
     await app.state.models.start()
     yield

@@ -3,9 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -32,13 +30,12 @@ USUAL_CALL_SECONDS = 0.1  # of an endpoint, until it is measured
 
 @dataclass(frozen=True)
 class Shared:
-    """What all models of a process share: settings, metrics, the decoders with the queue before them, threads."""
+    """What all models of a process share: settings, metrics, the decoders with the queue before them."""
 
     settings: Settings
     metrics: Metrics
     decoders: Decoders
     decoding: WorkQueue
-    threads: ThreadPoolExecutor
     lag: EventLoopLag
 
     @classmethod
@@ -50,8 +47,7 @@ class Shared:
             spare_slot=True,
             note=metrics.waiting.labels("decode").inc,
         )
-        threads = ThreadPoolExecutor(settings.endpoint_calls * len(settings.backends), thread_name_prefix="endpoint")
-        return cls(settings, metrics, Decoders(settings.decode_seconds), decoding, threads, EventLoopLag())
+        return cls(settings, metrics, Decoders(settings.decode_seconds), decoding, EventLoopLag())
 
     async def start(self) -> None:
         """Have the decoders ready, and the event loop watched."""
@@ -59,10 +55,9 @@ class Shared:
         await self.decoders.start(self.settings.decodes)
 
     async def close(self) -> None:
-        """Stop processes and threads."""
+        """Stop them."""
         self.lag.stop()
         await self.decoders.close()
-        self.threads.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -158,20 +153,12 @@ class Detector:
         async with self._calls.turn(asker.caller, 1) as turn:
             clock.add("queue", turn.waited)
             with clock.time("inference"):
-                invoking = asyncio.get_running_loop().run_in_executor(
-                    self._shared.threads, copy_context().run, self._invoke, canvas, model.input_size, call
-                )
-                try:
-                    return await asyncio.shield(invoking)
-                except asyncio.CancelledError:
-                    call.abandon()
-                    invoking.add_done_callback(lambda done: done.exception())  # nobody else will hear of it
-                    raise
+                return await self._invoke(canvas, model.input_size, call)
 
-    def _invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
+    async def _invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
         failure = None
         try:
-            return self.endpoint.invoke(canvas, size, call)
+            return await self.endpoint.invoke(canvas, size, call)
         except DetectError as error:
             failure = error
             raise

@@ -46,5 +46,5 @@ class Models:
         await self._shared.start()
 
     async def close(self) -> None:
-        """Stop decoders and threads."""
-        await self._shared.close()
+        """Stop the decoders, close the connections."""
+        await asyncio.gather(self._shared.close(), *(one.endpoint.close() for one in self))

@@ -118,9 +118,8 @@ async def _gateway(settings: Settings, options: DetectOptions) -> AsyncIterator[
     from api.cli.embedded_gateway import gateway_here  # a second of imports that asking a running gateway does not need
 
     os.environ.setdefault("DETECT_LOG_LEVEL", "warning")  # its endpoint tells nothing but what goes wrong
-    with gateway_here(settings) as transport:
-        async with AsyncClient("http://here", transport=transport) as client:
-            yield client
+    async with gateway_here(settings) as transport, AsyncClient("http://here", transport=transport) as client:
+        yield client
 
 
 async def _until_ready(client: AsyncClient, options: DetectOptions, seconds: float = 60) -> None:

@@ -1,7 +1,7 @@
 """A gateway inside this process, with its embedded endpoint where none is configured."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx2
 
@@ -13,8 +13,12 @@ from api.settings import Settings
 OPEN = {"api_keys": (), "rate_per_key": None, "rate_per_address": None}  # for ourselves
 
 
-@contextmanager
-def gateway_here(settings: Settings) -> Iterator[httpx2.ASGITransport]:
+@asynccontextmanager
+async def gateway_here(settings: Settings) -> AsyncIterator[httpx2.ASGITransport]:
     """The way to it for a client. Raises InvalidSetting and EndpointUnavailable."""
     with with_embedded(settings.model_copy(update=OPEN)) as (settings, _):
-        yield httpx2.ASGITransport(create_app(settings, connect(settings)))
+        app = create_app(settings, connect(settings))
+        try:
+            yield httpx2.ASGITransport(app)
+        finally:
+            await app.state.models.close()

@@ -52,8 +52,8 @@ class EndpointAnswer(BaseModel):
 class Endpoint(Protocol):
     """Where canvases become rows of boxes."""
 
-    def invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
-        """The answer for one size×size canvas, and the revision of the model that gave it; blocks.
+    async def invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
+        """The answer for one size×size canvas, and the revision of the model that gave it; cancelled, it hangs up.
 
         Raises EndpointError and DeadlineExceeded.
         """
@@ -69,6 +69,10 @@ class Endpoint(Protocol):
 
     def state(self) -> EndpointState:
         """What is known of the endpoint; never costs an invocation, and may block for a moment."""
+        ...
+
+    async def close(self) -> None:
+        """Close its connections."""
         ...
 
     @property

@@ -1,22 +1,19 @@
-"""The SageMaker client: boto3 signs, the transport sends, errors become ours."""
+"""The SageMaker client: boto3 says where and by whom, botocore signs, the transport sends, errors become ours."""
 
+import asyncio
 import base64
-import io
+import json
 import os
 import random
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
+from urllib.parse import quote
 
 import boto3
-import botocore
 import botocore.exceptions as aws
 import botocore.session
-import urllib3
-from botocore.awsrequest import AWSResponse, HeadersDict
-from botocore.config import Config
 from botocore.httpsession import get_cert_path
 from pydantic import ValidationError
 
@@ -24,9 +21,11 @@ from api.backend import Backend
 from api.endpoint import loopback
 from api.endpoint.breaker import Breaker, State, is_fault
 from api.endpoint.contract import EndpointAnswer, Serving
-from api.endpoint.transport import Call, Wire
+from api.endpoint.signature import Signer
+from api.endpoint.transport import Call, Reply, Transport
 from api.errors import (
     Again,
+    DeadlineExceeded,
     DetectError,
     EndpointAnswerInvalid,
     EndpointFailed,
@@ -38,35 +37,45 @@ from api.settings import Settings
 
 EMBEDDED = "embedded"
 MAX_ANSWER_BYTES = 1024 * 1024
-UNSAID = {"content-length", "content-encoding", "transfer-encoding"}
-BEFORE_SEND = "before-send.sagemaker-runtime.InvokeEndpoint"
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+INFERENCE_ID, CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Inference-Id", "X-Amzn-SageMaker-Custom-Attributes"
+ERROR_TYPE = "x-amzn-errortype"
 
 
 @dataclass
 class SageMakerEndpoint:
-    """A SageMaker endpoint, or the embedded one, which answers to the same calls on loopback."""
+    """A SageMaker endpoint, or the embedded one, which answers to the same calls on a socket of its own."""
 
-    client: Any
     name: str
-    wire: Wire
+    transport: Transport
+    signer: Signer | None
     breaker: Breaker
     embedded_socket: Path | None = None
     last_error: str | None = None
 
-    def invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
-        """One InvokeEndpoint in the wire format of docs/api.md; blocks until the answer is whole."""
+    async def invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
+        """One InvokeEndpoint in the wire format of docs/api.md."""
         body = b'{"image": "%b", "short": %d}' % (base64.b64encode(canvas), size)
         self.breaker.enter()
         in_time = call.left > call.seconds / 2  # who came late cannot blame the endpoint for the deadline
         try:
-            content, revision = self._ask(body, call)
+            content, revision = await self._ask(body, call)
             answer = _parse(content)
-        except BaseException as error:
-            self._note(error, call, in_time)
+        except DetectError as error:
+            self.last_error = error.code
+            (self.breaker.fault if is_fault(error, in_time) else self.breaker.neither)()
+            raise
+        except BaseException:
+            self.breaker.neither()
             raise
         self.breaker.success()
         self.last_error = None
         return answer, revision
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self.transport.close()
 
     def state(self) -> EndpointState:
         """Ready means that the breaker lets calls pass and, where it is the embedded endpoint, that it has the model.
@@ -98,45 +107,39 @@ class SageMakerEndpoint:
         """Closed, open or half-open."""
         return self.breaker.state
 
-    def _note(self, error: BaseException, call: Call, in_time: bool) -> None:
-        if call.unwanted or not isinstance(error, DetectError):
-            return self.breaker.neither()
-        self.last_error = error.code
-        return self.breaker.fault() if is_fault(error, in_time) else self.breaker.neither()
-
-    def _ask(self, body: bytes, call: Call) -> tuple[bytes, str]:
+    async def _ask(self, body: bytes, call: Call) -> tuple[bytes, str]:
         """The answer's bytes and revision; asked again only where the endpoint cannot have taken, and billed, it."""
         for tries in count():
             try:
-                with self.wire.during(call):
-                    return self._invoke(body, call)
+                return await self._invoke(body, call)
             except EndpointUnavailable as error:
                 pause = _pause(error.again, tries)
-                if pause is None or pause > call.left or call.unwanted:
+                if pause is None or pause > call.left:
                     raise
-            call.pause(pause)
+            except asyncio.CancelledError as error:
+                if call.late:
+                    detail = "The endpoint did not respond before the deadline."
+                    raise DeadlineExceeded(detail, reached=True) from error
+                raise
+            await asyncio.sleep(pause)
         raise AssertionError("count() has no end")
 
-    def _invoke(self, body: bytes, call: Call) -> tuple[bytes, str]:
+    async def _invoke(self, body: bytes, call: Call) -> tuple[bytes, str]:
+        path = f"/endpoints/{quote(self.name, safe='')}/invocations"
+        headers = {**HEADERS, INFERENCE_ID: call.request_id}
         try:
-            answer = self.client.invoke_endpoint(
-                EndpointName=self.name,
-                ContentType="application/json",
-                Accept="application/json",
-                InferenceId=call.request_id,
-                Body=body,
-            )
-            return answer["Body"].read(), answer.get("CustomAttributes", "") if self.embedded_socket else ""
+            if self.signer:
+                headers = await self.signer.signed(self.transport.url + path, headers, body)
+            reply = await self.transport.post(path, headers, body)
+            if reply.status >= 300:
+                raise _refusal(reply)
         except (aws.BotoCoreError, aws.ClientError) as error:
             _translate(error)
-        except DetectError:
-            raise
-        except Exception as error:  # botocore's parsers raise whatever an odd response makes them trip over
-            raise EndpointAnswerInvalid("The endpoint's response cannot be read.") from error
+        return reply.body, reply.headers.get(CUSTOM_ATTRIBUTES, "") if self.embedded_socket else ""
 
 
 def connect(settings: Settings) -> dict[str, SageMakerEndpoint]:
-    """The endpoint of each model, with a boto3 client for its whole life. Raises EndpointUnavailable."""
+    """The endpoint of each model, with its connections for its whole life. Raises EndpointUnavailable."""
     alone = len(settings.model_dirs) == 1
     return {
         name: _connect(settings, backend, backend.endpoint_name or (EMBEDDED if alone else name))
@@ -145,34 +148,38 @@ def connect(settings: Settings) -> dict[str, SageMakerEndpoint]:
 
 
 def _connect(settings: Settings, backend: Backend, name: str) -> SageMakerEndpoint:
+    breaker = Breaker(settings.breaker_faults)
+    if not backend.endpoint_name:
+        socket = settings.embedded_socket
+        transport = Transport(loopback.URL, settings.connect_seconds, MAX_ANSWER_BYTES, embedded=socket)
+        return SageMakerEndpoint(name, transport, None, breaker, socket)
     core = botocore.session.get_session()
-    # Tries are ours alone: botocore would repeat calls that were billed.
-    once: dict[str, Any] = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
     region = os.environ.get("AWS_REGION") or None  # which every AWS tool reads, and botocore alone does not
-    connect_to = partial(boto3.Session(botocore_session=core, region_name=region).client, "sagemaker-runtime")
     try:
-        if backend.endpoint_name:
-            client = connect_to(config=Config(**once))
-        else:
-            loopback_only = Config(**once, signature_version=botocore.UNSIGNED, region_name="us-east-1")
-            client = connect_to(endpoint_url=loopback.URL, config=loopback_only)
+        session = boto3.Session(botocore_session=core, region_name=region)
+        address = session.client("sagemaker-runtime").meta
+        signer = Signer(session.get_credentials(), address.region_name)
     except aws.BotoCoreError as error:
         _translate(error)
     authorities = core.get_config_variable("ca_bundle") or get_cert_path(True)
-    embedded = None if backend.endpoint_name else settings.embedded_socket
-    wire = Wire(client.meta.endpoint_url, settings.connect_seconds, MAX_ANSWER_BYTES, authorities, embedded)
-    client.meta.events.register(BEFORE_SEND, partial(_send, wire))
-    return SageMakerEndpoint(client, name, wire, Breaker(settings.breaker_faults), embedded)
+    transport = Transport(address.endpoint_url, settings.connect_seconds, MAX_ANSWER_BYTES, authorities)
+    return SageMakerEndpoint(name, transport, signer, breaker)
 
 
-def _send(wire: Wire, request: Any, **_: object) -> AWSResponse:
-    """What botocore calls instead of sending by itself."""
-    signed = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
-    reply = wire.send(request.method, request.url, signed, request.body)
-    # Nothing is decompressed: a few bytes may stand for a gigabyte.
-    headers = {name: value for name, value in reply.headers.items() if name.lower() not in UNSAID}
-    raw = urllib3.HTTPResponse(io.BytesIO(reply.body), headers, reply.status, preload_content=False)
-    return AWSResponse(request.url, reply.status, cast(Any, HeadersDict(headers)), raw)
+def _refusal(reply: Reply) -> aws.ClientError:
+    """What AWS says is wrong, as boto3 raises it. Raises EndpointAnswerInvalid where it makes no sense."""
+    try:
+        said = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        said = None
+    said = said if isinstance(said, dict) else {}
+    status = said.get("OriginalStatusCode")
+    if not isinstance(status, int | None):
+        raise EndpointAnswerInvalid("The endpoint's response cannot be read.")
+    kind = str(reply.headers.get(ERROR_TYPE) or said.get("__type") or said.get("code") or reply.status)
+    message = str(said.get("message") or said.get("Message") or "")
+    problem: Any = {"Code": kind.partition(":")[0].rpartition("#")[2], "Message": message}
+    return aws.ClientError({"Error": problem, "OriginalStatusCode": status}, "InvokeEndpoint")  # type: ignore[typeddict-unknown-key]  # InvokeEndpoint's own member
 
 
 def _pause(again: Again, tries: int) -> float | None:

@@ -13,17 +13,17 @@ def instrument(app: Any) -> Callable[[], None]:
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
+        from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
         from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     except ImportError as error:
         raise InvalidSetting("DETECT_TRACES needs the extra `telemetry`, which is not installed.") from error
     provider = TracerProvider(resource=Resource.create({"service.name": "detect-gateway"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     FastAPIInstrumentor.instrument_app(app, tracer_provider=provider, excluded_urls="/health,/metrics")
-    botocore: Any = BotocoreInstrumentor
-    botocore().instrument(tracer_provider=provider, propagator=TraceContextTextMapPropagator())
+    AioHttpClientInstrumentor().instrument(
+        tracer_provider=provider, request_hook=lambda span, _: span.update_name("InvokeEndpoint")
+    )
     return provider.shutdown

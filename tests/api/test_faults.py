@@ -10,8 +10,7 @@ import httpx2
 import pytest
 
 from api.endpoint.breaker import Breaker
-from api.endpoint.transport import Call
-from api.errors import DeadlineExceeded, EndpointUnavailable
+from api.errors import EndpointUnavailable
 from tests.api.conftest import Start
 from tests.api.responses import problem
 from tests.pictures import jpeg
@@ -232,11 +231,3 @@ def test_half_open_lets_one_try_pass_and_a_failed_one_doubles_the_rest() -> None
     breaker.fault()
     time.sleep(0.06)
     assert breaker.state == "open", "0.05 s have become 0.1"
-
-
-def test_a_call_that_was_abandoned_does_not_begin() -> None:
-    call = Call("id", 10)
-    call.abandon()
-    left, right = socket.socketpair()
-    with left, right, pytest.raises(DeadlineExceeded):
-        call.hold(left)

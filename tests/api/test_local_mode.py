@@ -159,7 +159,8 @@ def test_the_region_comes_from_where_aws_tools_look_for_it(variable: str, monkey
     for other in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(variable, "eu-central-1")
-    assert connect(Settings(_env_file=None, endpoint_name="mine"))["mine"].client.meta.region_name == "eu-central-1"
+    endpoint = connect(Settings(_env_file=None, endpoint_name="mine"))["mine"]
+    assert endpoint.transport.url == "https://runtime.sagemaker.eu-central-1.amazonaws.com"
 
 
 def test_no_region_stops_the_start_with_one_clear_line() -> None:
