@@ -3,8 +3,7 @@
 import time
 from typing import Annotated, NamedTuple
 
-from fastapi import Depends, Query, Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi import Depends, Query, Request
 
 from api.detect import Asker, Detector
 from api.models import Models
@@ -46,10 +45,9 @@ async def _settings(request: Request) -> Settings:
 
 
 async def _admitted(request: Request) -> None:
+    """The caller may ask, and would not wait too long: one dependency, since each costs every request its share."""
     await request.app.state.authentication.admit(request)
-
-
-async def _queued(request: Request, detector: CurrentDetector) -> None:
+    detector = chosen(request, request.app.state.models, request.query_params.get("model"))
     detector.check_queue(caller_of(request))
 
 
@@ -65,14 +63,10 @@ async def _administering(request: Request) -> None:
     await request.app.state.authentication.administer(request)
 
 
-KEYS = [
-    Security(APIKeyHeader(name="X-API-Key", scheme_name="X-API-Key", auto_error=False)),
-    Security(HTTPBearer(scheme_name="Bearer", auto_error=False)),
-]
-ADMITTED = [*KEYS, Depends(_admitted), Depends(_queued)]
-IDENTIFIED = [*KEYS, Depends(_identified)]
-OVERHEARING = [*KEYS, Depends(_overhearing)]
-ADMINISTERING = [*KEYS, Depends(_administering)]
+ADMITTED = [Depends(_admitted)]
+IDENTIFIED = [Depends(_identified)]
+OVERHEARING = [Depends(_overhearing)]
+ADMINISTERING = [Depends(_administering)]
 
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 

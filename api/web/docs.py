@@ -6,6 +6,8 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
+from api.web.openapi import KEY_SCHEMES
+
 FILES = "/static-offline-docs"  # fastapi-offline's
 FIRST = ("min_score", "labels", "max_detections", "model")
 
@@ -32,6 +34,7 @@ def install_docs(app: FastAPI) -> None:
 
 def in_order(document: dict[str, Any]) -> dict[str, Any]:
     """The document with each operation's parameters sorted: those of FIRST, then the others as they are."""
+    document["components"]["securitySchemes"] = KEY_SCHEMES
     for operations in document["paths"].values():
         for operation in operations.values():
             operation.get("parameters", []).sort(key=_rank)

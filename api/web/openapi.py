@@ -13,6 +13,12 @@ from api.web.problems import problem
 
 IMAGE = {"type": "string", "format": "binary"}
 
+KEY_SCHEMES = {
+    "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "Bearer": {"type": "http", "scheme": "bearer"},
+}
+KEYED: dict[str, Any] = {"security": [{name: []} for name in KEY_SCHEMES]}
+
 DETECT_REQUEST: dict[str, Any] = {
     "required": True,
     "description": "The image: the multipart part `image` (or `file`), the raw body, or base64 in JSON. "

@@ -48,6 +48,7 @@ from api.web.openapi import (
     DETECT_RESPONSES,
     HEALTH_RESPONSES,
     KEY_RESPONSES,
+    KEYED,
     LINES,
     MODEL_RESPONSES,
     MODELS_RESPONSES,
@@ -68,7 +69,7 @@ ONE_MODEL = "Name of the model to check. Default: any."
     summary="Detect objects in an image",
     response_model=Detections | RoboflowAnswer | list[CocoResult],
     responses=DETECT_RESPONSES,
-    openapi_extra={"requestBody": DETECT_REQUEST},
+    openapi_extra={"requestBody": DETECT_REQUEST, **KEYED},
     dependencies=ADMITTED,
     tags=["detection"],
 )
@@ -97,7 +98,7 @@ def _server_timing(answer: Detections) -> str:
     summary="Detect objects in several images",
     response_model=BatchAnswer,
     responses=BATCH_RESPONSES,
-    openapi_extra={"requestBody": BATCH_REQUEST},
+    openapi_extra={"requestBody": BATCH_REQUEST, **KEYED},
     dependencies=ADMITTED,
     tags=["detection"],
 )
@@ -124,6 +125,7 @@ async def detect_batch(request: Request, asked: AskedInBatch) -> Response:
     summary="List the models",
     responses=MODELS_RESPONSES,
     dependencies=IDENTIFIED,
+    openapi_extra=KEYED,
     tags=["detection"],
 )
 async def every_model(settings: CurrentSettings, models: CurrentModels) -> ModelCards:
@@ -137,6 +139,7 @@ async def every_model(settings: CurrentSettings, models: CurrentModels) -> Model
     summary="Describe the model",
     responses=MODEL_RESPONSES,
     dependencies=IDENTIFIED,
+    openapi_extra=KEYED,
     tags=["detection"],
 )
 async def model(settings: CurrentSettings, detector: CurrentDetector) -> ModelCard:
@@ -155,6 +158,7 @@ async def _card(settings: Settings, detector: Detector) -> ModelCard:
     summary="Reload a model directory",
     responses=RELOAD_RESPONSES,
     dependencies=ADMINISTERING,
+    openapi_extra=KEYED,
     tags=["operation"],
 )
 async def reload(settings: CurrentSettings, models: CurrentModels, name: str) -> ModelCard:
@@ -220,6 +224,7 @@ async def ready(
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **KEY_RESPONSES},
     dependencies=OVERHEARING,
+    openapi_extra=KEYED,
     tags=["health"],
 )
 async def metrics(request: Request) -> Response:
