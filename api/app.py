@@ -42,7 +42,7 @@ from api.web.shutdown import stop_softly, stop_with_parent
 
 SUMMARY = "Post an image, get the boxes of what is in it, in the coordinates of the image sent."
 
-DETECTIONS = ("/detect", batch.PATH, "/v1/vision/detection")
+WITHOUT_IMAGES = ("/reload", "/vision/custom/list")  # what else may be posted than images
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "HEAD", "POST"],
@@ -94,7 +94,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     app.add_middleware(UnexpectedErrors)
     app.add_middleware(AnswerLimits, held=held)
     if not settings.api_keys:  # with keys, the key says whose turn it is
-        app.add_middleware(QueueCheck, paths=DETECTIONS, check=app.state.models.default.check_queue)
+        app.add_middleware(QueueCheck, spared=WITHOUT_IMAGES, check=app.state.models.check_queue)
     app.add_middleware(
         UploadLimits,
         max_bytes=settings.max_body_bytes,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from api.detect import Detector, Shared
 from api.endpoint.contract import Endpoint
-from api.errors import UnknownModel
+from api.errors import Overloaded, UnknownModel
 from api.schema import EndpointState
 from api.settings import Settings
 from api.telemetry.metrics import Metrics
@@ -35,6 +35,15 @@ class Models:
         if name not in self._detectors:
             raise UnknownModel("GET /models lists the available models.")
         return self._detectors[name]
+
+    def check_queue(self, caller: str) -> None:
+        """Raises Overloaded where an image would wait too long for any model."""
+        for number, detector in enumerate(self, 1):
+            try:
+                return detector.check_queue(caller)
+            except Overloaded:
+                if number == len(self._detectors):
+                    raise
 
     async def states(self, stopping: bool) -> list[EndpointState]:
         """Each endpoint's state; where the gateway is stopping, none is ready whatever its endpoint says."""

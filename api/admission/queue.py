@@ -113,14 +113,14 @@ class WorkQueue:
         """Give free slots to those whose turn it is; what waits for memory keeps it from what comes behind."""
         reserved, index = 0, 0
         busy = Counter(work.caller for work in self._running)
-        while index < len(self._waiting) and len(self._running) < self._slots + self._spare:
+        while index < len(self._waiting) and len(self._running) < self._slots + self._spare_now():
             work = self._waiting[index]
             if work.turn.cancelled():
                 self._waiting.pop(index)
             elif not self._fits(work, reserved):
                 reserved = reserved or work.memory
                 index += 1
-            elif len(self._running) >= self._slots and not self._may_take_the_spare(work, busy):
+            elif len(self._running) >= self._slots and busy[work.caller]:
                 index += 1
             else:
                 self._start(self._waiting.pop(index))
@@ -133,8 +133,9 @@ class WorkQueue:
         used = sum(running.memory for running in self._running)
         return max(used, reserved) + work.memory <= self._memory
 
-    def _may_take_the_spare(self, work: Work, busy: Counter[str]) -> bool:
-        return not busy[work.caller] and any(running.ran >= LONG for running in self._running)
+    def _spare_now(self) -> int:
+        """One slot more, for callers who have no work running, while other work takes long."""
+        return self._spare if any(running.ran >= LONG for running in self._running) else 0
 
     def _start(self, work: Work) -> None:
         self._now = max(self._now, work.start)

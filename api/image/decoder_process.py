@@ -10,6 +10,7 @@ import resource
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from struct import Struct
@@ -24,7 +25,6 @@ from api.image.inspection import EncodedImage
 
 DESCRIBED = [field.name for field in fields(EncodedImage) if field.name not in ("data", "profile")]
 FRAME = Struct("!III")  # bytes of the JSON head, and of two bodies
-NICE = 2  # the event loop goes first: it answers many, a decoder one
 SPARE_BYTES = 96 * 1024 * 1024  # address space beside the pixels: the canvas, the drawing, what libraries map
 
 
@@ -35,10 +35,10 @@ def request(work: str, image: EncodedImage, **options: Any) -> list[bytes]:
     return _frame(head, image.data, image.profile or b"")
 
 
-def failure(head: Mapping[str, Any]) -> DetectError:
-    """The error that a decoder process tells of."""
+def failure(head: Mapping[str, Any]) -> Exception:
+    """The error that a decoder process tells of; a fault of ours is a RuntimeError with its traceback."""
     kinds = {kind.__name__: kind for kind in (ImageTooLarge, UndecodableImage)}
-    return kinds[head["error"]](head["detail"], **head["members"])
+    return kinds.get(head["error"], RuntimeError)(head["detail"], **head["members"])
 
 
 def _frame(head: Mapping[str, Any], body: bytes, more: bytes = b"") -> list[bytes]:
@@ -63,7 +63,6 @@ WORK: Mapping[str, Callable[[EncodedImage, Mapping[str, Any]], bytes]] = {"canva
 
 def main() -> None:
     """Serve the socket that standard input is, until it ends."""
-    os.nice(NICE)
     keep_freed_memory()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff has much to say of a damaged file
     peer = socket.socket(fileno=os.dup(0))
@@ -86,6 +85,8 @@ def _answer(image: EncodedImage, head: Mapping[str, Any]) -> list[bytes]:
     except MemoryError:
         detail = "Decoding needs more memory than allowed for an image of this size."
         body, told = b"", {"error": "UndecodableImage", "detail": detail, "members": {}}
+    except Exception:  # a fault of ours must not end the process: the next image is not to blame
+        body, told = b"", {"error": "bug", "detail": traceback.format_exc(), "members": {}}
     return _frame({**told, "seconds": time.process_time()}, body)
 
 

@@ -120,20 +120,33 @@ def slow_answers(seed_endpoint: SeedEndpoint) -> threading.Event:
     return go_on
 
 
+REKOGNITION = "X-Amz-Target: RekognitionService.DetectLabels\r\nContent-Type: application/x-amz-json-1.1"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/detect", "Content-Type: image/jpeg"),
+        ("/detect/batch", "Content-Type: multipart/form-data; boundary=b"),
+        ("/v1/vision/detection", "Content-Type: multipart/form-data; boundary=b"),
+        ("/v1/vision/custom/seed", "Content-Type: multipart/form-data; boundary=b"),
+        ("/", REKOGNITION),
+    ],
+)
 def test_a_full_queue_is_429_with_the_name_of_its_limit_before_the_body_is_read(
-    start: Start, seed_endpoint: SeedEndpoint
+    start: Start, seed_endpoint: SeedEndpoint, path: str, headers: str
 ) -> None:
     go_on = slow_answers(seed_endpoint)
     client = start(endpoint_calls=1, queue_seconds=0.25)
     statuses, threads = post_meanwhile(client, jpeg(), 3)
     wait_for(lambda: b'detect_waiting{place="endpoint"} 2.0' in client.get("/metrics").content)
     with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
-        headers = "Content-Type: image/jpeg\r\nContent-Length: 1000000\r\nExpect: 100-continue"
-        connection.sendall(f"POST /detect HTTP/1.1\r\nHost: here\r\n{headers}\r\n\r\n".encode())
+        unsent = "Content-Length: 1000000\r\nExpect: 100-continue"
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: here\r\n{headers}\r\n{unsent}\r\n\r\n".encode())
         refused = connection.recv(65536)
-    assert refused.startswith(b"HTTP/1.1 429 ")
+    assert refused.startswith(b"HTTP/1.1 400 " if path == "/" else b"HTTP/1.1 429 ")  # as the AWS SDKs expect it
     assert b"retry-after: 1\r\n" in refused.lower()
-    assert b'"limit":"endpoint-queue"' in refused
+    assert (b"Throttling" if path == "/" else b"The queue is full") in refused
     assert b'detect_rejected_total{limit="endpoint-queue"} 1.0' in client.get("/metrics").content
     go_on.set()
     for thread in threads:

@@ -113,6 +113,19 @@ def test_an_image_that_takes_more_memory_than_one_of_its_size_may_is_refused_and
     run(scenario)
 
 
+def test_a_fault_of_ours_in_a_decoder_is_raised_with_its_traceback_and_ends_no_process() -> None:
+    async def scenario() -> None:
+        async with pool() as made:
+            await canvas(made, image())
+            before = children()
+            with pytest.raises(RuntimeError, match="KeyError: 'juggle'"):
+                await made.do("juggle", image(), 1.0, memory=10**9)
+            await canvas(made, image())
+            assert children() == before
+
+    run(scenario)
+
+
 def test_work_whose_caller_is_gone_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with pool() as made:

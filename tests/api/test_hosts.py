@@ -1,5 +1,7 @@
 """For whom the gateway answers: its own host names, and no page of another origin where no key is asked for."""
 
+import socket
+
 import httpx2
 import pytest
 
@@ -29,6 +31,13 @@ def test_addresses_and_names_without_a_dot_are_served_without_keys(client: httpx
 def test_another_host_name_is_421_without_keys_and_reads_no_metrics(client: httpx2.Client, host: str) -> None:
     problem(post(client, Host=host), 421, "unknown-host")
     problem(client.get("/metrics", headers={"Host": host}), 421, "unknown-host")
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: here\r\nHost: here\r\n"], ids=["none", "two"])
+def test_a_request_without_exactly_one_host_header_is_400(client: httpx2.Client, hosts: bytes) -> None:
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\n" + hosts + b"\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
 def test_names_that_are_set_are_served_and_keys_let_any_pass(start: Start) -> None:

@@ -11,13 +11,16 @@ from api.web.problems import problem_response
 
 
 class QueueCheck:
-    """Asks `check` for the caller's address before these paths; their routes ask again, when they know more."""
+    """Asks `check` for the address that posts an image, which is to all paths but those spared.
 
-    def __init__(self, app: ASGIApp, paths: tuple[str, ...], check: Callable[[str], None]) -> None:
-        self.app, self.paths, self.check = app, paths, check
+    The routes ask again, when they know more.
+    """
+
+    def __init__(self, app: ASGIApp, spared: tuple[str, ...], check: Callable[[str], None]) -> None:
+        self.app, self.spared, self.check = app, spared, check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(self.paths):
+        if scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].endswith(self.spared):
             try:
                 self.check(network_of_client(scope))
             except Overloaded as error:

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import UnknownHost
+from api.errors import DetectError, MalformedUpload, UnknownHost
 from api.web.problems import problem_response
 
 
@@ -17,10 +17,17 @@ class TrustedHosts:
         self.app, self.names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self.names is None or self._known(Headers(scope=scope).get("host", "")):
-            return await self.app(scope, receive, send)
-        error = UnknownHost("This host name is not allowed; DETECT_HOSTS lists the allowed ones.")
-        return await problem_response(Request(scope), error)(scope, receive, send)
+        if scope["type"] == "http" and (error := self._error(scope)):
+            return await problem_response(Request(scope), error)(scope, receive, send)
+        return await self.app(scope, receive, send)
+
+    def _error(self, scope: Scope) -> DetectError | None:
+        hosts = Headers(scope=scope).getlist("host")
+        if len(hosts) > 1 or not (hosts or scope["http_version"] == "1.0"):  # RFC 9112, 3.2
+            return MalformedUpload("The request needs one Host header.")
+        if self.names is None or self._known("".join(hosts)):
+            return None
+        return UnknownHost("This host name is not allowed; DETECT_HOSTS lists the allowed ones.")
 
     def _known(self, host: str) -> bool:
         """A name without a dot, and an address, cannot be somebody else's."""
