@@ -5,12 +5,16 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 
 from tests.api.clients import EVERYTHING, IMAGE, JPEG, load
-from tests.api.processes import Served, running, workers_of
+from tests.api.processes import Served, children, running, workers_of
+from tests.api.responses import problem
 from tests.pictures import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 from tests.waiting import wait_for
@@ -127,3 +131,36 @@ def test_the_embedded_endpoint_killed_under_load_is_503_then_back_and_mixes_up_n
 
 def boxes(response: httpx2.Response) -> Any:
     return response.json()["detections"]
+
+
+SPINNING = """
+import sys
+from api.image import decoders
+decoders.PROGRAM = [sys.executable, "-c", "import socket; peer = socket.socket(fileno=0); peer.recv(1)\\nwhile True: pass"]
+"""
+
+
+def test_a_decoder_that_spins_is_ended_within_its_limit_and_does_not_delay_a_stop(
+    seed_endpoint: SeedEndpoint, tmp_path: Path
+) -> None:
+    """Python runs a sitecustomize module at each start; this one gives the gateway decoders that never answer."""
+    (tmp_path / "sitecustomize.py").write_text(SPINNING, encoding="utf-8")
+    with running(seed_endpoint, PYTHONPATH=str(tmp_path), DETECT_DECODE_SECONDS="1") as gateway:
+        for _ in range(3):  # more than there are decoders: each is replaced
+            started = time.monotonic()
+            response = gateway.client.post("/detect", content=IMAGE, headers=JPEG)
+            assert problem(response, 422, "undecodable-picture")["detail"].startswith("Decoding the image exceeded")
+            assert time.monotonic() - started < 10, "its limit is one second of a processor"
+        asking = threading.Thread(target=ask_in_vain, args=(gateway.another(),))
+        asking.start()
+        wait_for(lambda: any(psutil.Process(pid).cpu_times().user > 0.3 for pid in children(gateway.process.pid)))
+        started = time.monotonic()
+        gateway.process.terminate()
+        gateway.process.wait(20)
+        assert time.monotonic() - started < 10
+        asking.join()
+
+
+def ask_in_vain(client: httpx2.Client) -> None:
+    with suppress(httpx2.TransportError):
+        client.post("/detect", content=IMAGE, headers=JPEG)
