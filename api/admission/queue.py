@@ -18,7 +18,7 @@ from api.errors import Overloaded
 
 LONG = 0.25  # seconds; while work takes longer than this, callers who have none running get one slot more
 LARGEST_SHARE = 7 / 8  # of the memory, that one piece of work counts for: what is small always fits beside it
-REMEMBERED = 16  # pieces of work, about, that the pace is an average of
+REMEMBERED = 64  # pieces of work, about, that the pace is an average of: with fewer the estimated wait is 10 % off
 MAX_KNOWN = 10_000  # callers whose stamps are kept
 
 
@@ -63,7 +63,7 @@ class WorkQueue:
         note: Callable[[int], object] = lambda _: None,
     ) -> None:
         self._slots, self._memory, self._spare, self._note = slots, memory, int(spare_slot), note
-        self._pace, self._slowest, self._fastest = pace, pace * 10, pace / 10
+        self._pace, self._slowest, self._fastest, self._measured = pace, pace * 10, pace / 10, 1
         self._works = Counter[str]()
         self._waiting: list[Work] = []
         self._running: list[Work] = []
@@ -163,7 +163,8 @@ class WorkQueue:
         """How long it took says how long others will; its caller alone pays for what it took beyond its cost."""
         ran = work.ran
         pace = min(max(ran / work.cost, self._fastest), self._slowest)
-        self._pace += (pace - self._pace) / REMEMBERED
+        self._measured = min(self._measured + 1, REMEMBERED)
+        self._pace += (pace - self._pace) / self._measured
         self._finish[work.caller] += max(0.0, ran / self._pace - work.cost)
 
 
