@@ -1,5 +1,6 @@
 """The only place that knows boto3: clients, patience, and what its exceptions mean."""
 
+import os
 import re
 import time
 import urllib.request
@@ -129,7 +130,11 @@ class Aws:
 
 
 def connect(region: str | None, profile: str | None, **patience: Any) -> Aws:
-    """The account behind the credentials. Raises Unreachable or PermissionDenied."""
+    """The account behind the credentials; region None is AWS_REGION, else the profile's.
+
+    Raises Refused without a region, Unreachable or PermissionDenied.
+    """
+    region = region or os.environ.get("AWS_REGION") or None  # which every AWS tool reads, and boto3 alone does not
     session = call(boto3.Session, region_name=region, profile_name=profile)
     if session.region_name is None:
         raise errors.Refused("No region.", hint="Give --region, or set AWS_REGION or the profile's region.")
