@@ -38,7 +38,7 @@ class Rollout:
     reset_instances: bool = False
     alarms: tuple[str, ...] = ()
     canary: int = 0
-    minutes: float = 5.0
+    minutes: float = Guard.minutes
 
     def request(self) -> dict[str, Any]:
         """What UpdateEndpoint is told of it."""
