@@ -4,7 +4,7 @@ import os
 import re
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
@@ -223,6 +223,12 @@ def translated(exc: ClientError | BotoCoreError) -> errors.DeployError:
 def one_line(text: object) -> str:
     """The text without line ends."""
     return " ".join(str(text).split())
+
+
+def write_tags(aws: Aws, arn: str, tags: Mapping[str, str]) -> None:
+    """Gives a SageMaker resource those of the tags that it does not carry yet."""
+    if new := dict(tags.items() - read_tags(aws, arn).items()):
+        call(aws.sagemaker.add_tags, ResourceArn=arn, Tags=[{"Key": key, "Value": value} for key, value in new.items()])
 
 
 def read_tags(aws: Aws, arn: str) -> dict[str, str]:

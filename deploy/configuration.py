@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy import names
-from deploy.aws import Aws, call, read_tags
+from deploy.aws import Aws, call, read_tags, write_tags
 from deploy.errors import AlreadyExists, AwsRefused, ElasticInferenceGone, NotFound
 from deploy.targets import ELASTIC_INFERENCE_ENDED
 from deploy.wish import Wish, default_image, target_named
@@ -135,7 +135,7 @@ def kept_back(aws: Aws, config: str) -> str | None:
 def remember(aws: Aws, config: str, previous: str) -> None:
     """Writes into a configuration which one served before it."""
     arn = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config)["EndpointConfigArn"]
-    call(aws.sagemaker.add_tags, ResourceArn=arn, Tags=[{"Key": names.PREVIOUS_TAG, "Value": previous}])
+    write_tags(aws, arn, {names.PREVIOUS_TAG: previous})
 
 
 @dataclass(frozen=True)

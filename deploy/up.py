@@ -5,7 +5,7 @@ from deploy.belongings import belongings, remove
 from deploy.configuration import explaining
 from deploy.endpoint import STUCK, Endpoint, create_endpoint, delete_endpoint, in_service
 from deploy.errors import Refused
-from deploy.plan import Plan, build
+from deploy.plan import Plan, build, label
 from deploy.role import delete_role
 
 
@@ -31,7 +31,9 @@ def up(aws: Aws, plan: Plan) -> Endpoint:
         delete_endpoint(aws, name)
     with explaining(plan.wish):
         until_visible(aws, lambda: create_endpoint(aws, name, plan.config, plan.wish.tags), "endpoint")
-    return in_service(aws, name, plan.config)
+    endpoint = in_service(aws, name, plan.config)
+    label(aws, plan)
+    return endpoint
 
 
 def may_roll_back(plan: Plan) -> bool:

@@ -7,7 +7,7 @@ from deploy.belongings import belongings, remove, unused
 from deploy.configuration import Current, explaining, is_serverless, remember
 from deploy.endpoint import Endpoint, describe, move, present, serving, set_instances
 from deploy.errors import NotFound, Refused
-from deploy.plan import Plan, build
+from deploy.plan import Plan, build, label
 from deploy.rollout import Rollout, make_alarms
 from deploy.scaling import tracked
 
@@ -55,6 +55,7 @@ def update(aws: Aws, plan: Plan, test: Test) -> Endpoint:
             endpoint = advance(aws, endpoint, plan.config, rollout(aws, plan, endpoint))
     elif plan.recounts and endpoint.instances != plan.wish.instances:
         endpoint = set_instances(aws, endpoint.name, plan.wish.instances)
+    label(aws, plan)
     test(endpoint)
     prune(aws, endpoint, plan.bucket.name)
     return endpoint
@@ -64,7 +65,7 @@ def rollout(aws: Aws, plan: Plan, before: Endpoint) -> Rollout:
     """How the plan's configuration takes over, with the alarms made."""
     if plan.guard is None:
         return Rollout(reset_instances=plan.recounts)
-    alarms = make_alarms(aws, before.name, plan.guard.limits)
+    alarms = make_alarms(aws, before.name, plan.guard.limits, plan.wish.tags)
     shared = min(before.instances or 0, plan.wish.instances if plan.recounts else before.instances or 0) > 1
     return Rollout(plan.recounts, tuple(alarms), plan.guard.percent if shared else 0, plan.guard.minutes)
 

@@ -88,7 +88,7 @@ class Wanted:
     capture_percent: Annotated[
         int | None, option(text=f"How many of them in percent. Default: {Wish.capture_percent}.")
     ] = None
-    tag: Annotated[list[str] | None, option(text="KEY=VALUE on all that is made; may be repeated.")] = None
+    tag: Annotated[list[str] | None, option(text="KEY=VALUE tag of what is made; may be repeated.")] = None
     role: Annotated[str | None, option(text="Execution role, by name or ARN. Default: this machine's, or our own.")] = (
         None
     )
@@ -139,6 +139,8 @@ class Canary:
 
     def guard(self) -> Guard | None:
         """The canary and its alarms, if one was asked for. Raises Refused."""
+        if self.canary is None and self != Canary():
+            raise Refused("The other --canary options say how the alarms of --canary watch.")
         if self.canary is None:
             return None
         if self.canary > MOST:

@@ -10,6 +10,7 @@ from deploy.cli.screen import Screen, answering
 from deploy.cli.show import show_endpoint, show_plan
 from deploy.cli.undo import undoing
 from deploy.endpoint import Endpoint
+from deploy.errors import Refused
 from deploy.update import Test, back, check_change, may_roll_back, roll_back, update
 
 
@@ -29,6 +30,8 @@ def command(
         aws = account(common, screen)
         test = no_test if no_smoke else tester(screen, aws, asked)
         if to_previous:
+            if (wanted, canary) != (Wanted(), Canary()):
+                raise Refused("--back returns to what was, and changes nothing else.")
             show_endpoint(screen, return_to_previous(screen, aws, common, test, yes))
             return
         plan, current = plan_change(aws, common, wanted, canary.guard())
