@@ -31,6 +31,12 @@ def test_elastic_inference_gets_aws_answer_and_leaves_nothing_after_the_last_cel
     assert leftovers(cloud) == []
 
 
+def test_an_error_in_a_cell_says_what_to_do(cloud: Cloud, tmp_path: Path) -> None:
+    cells = notebook.run(cloud, tmp_path, allow_errors=True, CONTAINER="mine:1")
+    assert notebook.raised(cells["plan"]).startswith("Refused: mine:1 is no image in ECR")
+    assert "`detect-deploy image` makes one" in "".join(cells["plan"].outputs[-1].traceback)
+
+
 def test_the_notebook_is_stored_without_outputs() -> None:
     stored = notebook.read()
     nbformat.validate(stored)
