@@ -1,9 +1,10 @@
 """The only place that knows boto3: clients, patience, and what its exceptions mean."""
 
+import os
 import re
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
@@ -129,7 +130,11 @@ class Aws:
 
 
 def connect(region: str | None, profile: str | None, **patience: Any) -> Aws:
-    """The account behind the credentials. Raises Unreachable or PermissionDenied."""
+    """The account behind the credentials; region None is AWS_REGION, else the profile's.
+
+    Raises Refused without a region, Unreachable or PermissionDenied.
+    """
+    region = region or os.environ.get("AWS_REGION") or None  # which every AWS tool reads, and boto3 alone does not
     session = call(boto3.Session, region_name=region, profile_name=profile)
     if session.region_name is None:
         raise errors.Refused("No region.", hint="Give --region, or set AWS_REGION or the profile's region.")
@@ -218,6 +223,12 @@ def translated(exc: ClientError | BotoCoreError) -> errors.DeployError:
 def one_line(text: object) -> str:
     """The text without line ends."""
     return " ".join(str(text).split())
+
+
+def write_tags(aws: Aws, arn: str, tags: Mapping[str, str]) -> None:
+    """Gives a SageMaker resource those of the tags that it does not carry yet."""
+    if new := dict(tags.items() - read_tags(aws, arn).items()):
+        call(aws.sagemaker.add_tags, ResourceArn=arn, Tags=[{"Key": key, "Value": value} for key, value in new.items()])
 
 
 def read_tags(aws: Aws, arn: str) -> dict[str, str]:

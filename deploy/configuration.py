@@ -3,12 +3,13 @@
 What goes into a request is `Any`: botocore's own model of SageMaker checks its shape at the call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from deploy import names
-from deploy.aws import Aws, call, read_tags
+from deploy.aws import Aws, call, read_tags, write_tags
 from deploy.errors import AlreadyExists, AwsRefused, ElasticInferenceGone, NotFound
 from deploy.targets import ELASTIC_INFERENCE_ENDED
 from deploy.wish import Wish, default_image, target_named
@@ -61,7 +62,7 @@ def variant(wish: Wish, model: str) -> Any:
 
 def create_model(aws: Aws, wish: Wish, name: str, container: Any, role: str) -> None:
     """The model, or the same one from an earlier run."""
-    try:
+    with suppress(AlreadyExists):
         call(
             aws.sagemaker.create_model,
             ModelName=name,
@@ -70,14 +71,12 @@ def create_model(aws: Aws, wish: Wish, name: str, container: Any, role: str) -> 
             Tags=names.tags(wish.endpoint, **wish.tags),
             **network(wish),
         )
-    except AlreadyExists:
-        return
 
 
 def create_config(aws: Aws, wish: Wish, name: str, model: str) -> None:
     """The configuration, or the same one from an earlier run. Raises ElasticInferenceGone where AWS says so."""
     about = {names.TARGET_TAG: wish.target.name, names.SIZE_TAG: str(wish.input_size)}
-    try:
+    with suppress(AlreadyExists), explaining(wish):
         call(
             aws.sagemaker.create_endpoint_config,
             EndpointConfigName=name,
@@ -85,16 +84,17 @@ def create_config(aws: Aws, wish: Wish, name: str, model: str) -> None:
             Tags=names.tags(wish.endpoint, **about, **wish.tags),
             **storage(wish),
         )
-    except AlreadyExists:
-        return
+
+
+@contextmanager
+def explaining(wish: Wish) -> Iterator[None]:
+    """Raises ElasticInferenceGone where AWS refuses the wish's accelerator; any other refusal stays as it is."""
+    try:
+        yield
     except AwsRefused as error:
-        raise explained(wish, error) from error
-
-
-def explained(wish: Wish, error: AwsRefused) -> AwsRefused:
-    """AWS's refusal of an accelerator as the explanation that it is; any other as it was."""
-    refused = wish.attached and any(word in str(error).lower() for word in ELASTIC_INFERENCE_WORDS)
-    return ElasticInferenceGone(f"{ELASTIC_INFERENCE_ENDED} ({error})") if refused else error
+        if wish.attached and any(word in str(error).lower() for word in ELASTIC_INFERENCE_WORDS):
+            raise ElasticInferenceGone(f"{ELASTIC_INFERENCE_ENDED} ({error})") from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def kept_back(aws: Aws, config: str) -> str | None:
 def remember(aws: Aws, config: str, previous: str) -> None:
     """Writes into a configuration which one served before it."""
     arn = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=config)["EndpointConfigArn"]
-    call(aws.sagemaker.add_tags, ResourceArn=arn, Tags=[{"Key": names.PREVIOUS_TAG, "Value": previous}])
+    write_tags(aws, arn, {names.PREVIOUS_TAG: previous})
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class DeployError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", documents: dict[str, Any] | None = None) -> None:
         super().__init__(message)
+        if hint:
+            self.add_note(hint)  # which a traceback shows too, where deploy is used as a library
         self.hint = hint
         self.documents = documents or {}
         self.left: list[str] = []

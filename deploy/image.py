@@ -58,6 +58,11 @@ def parse(uri: str) -> ImageName:
     return ImageName(account, region, suffix, repository, tag or digest or "latest")
 
 
+def own_image(aws: Aws, name: str) -> ImageName:
+    """An image of the account's own registry in its region, by repository and tag. Raises Refused."""
+    return parse(f"{aws.account}.dkr.ecr.{aws.region}.{aws.suffix}/{name}")
+
+
 def check_image(aws: Aws, wish: Wish, uri: str) -> None:
     """Raises Refused for an image that SageMaker would not pull or run; other accounts' are not looked at."""
     name = parse(uri)

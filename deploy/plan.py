@@ -5,7 +5,7 @@ from typing import Any
 
 from deploy import logs, names
 from deploy.artifact import Artifact
-from deploy.aws import Aws, call, until_visible
+from deploy.aws import Aws, call, until_visible, write_tags
 from deploy.bucket import Bucket, encryption_key, ensure_bucket, find_bucket, has_artifact, key_of, upload
 from deploy.configuration import container, create_config, create_model, network, source, storage, variant
 from deploy.endpoint import STUCK, Endpoint, configurations, ours
@@ -63,6 +63,7 @@ class Plan:
         log_note = "" if self.log and self.log.retention else f"kept {logs.RETENTION_DAYS} days"
         artifact_note = f"{self.artifact.size / 1e6:.1f} MB" if self.artifact else "as it is"
         config_note = joined(self.wish.machine_note, self.wish.storage_note)
+        status = self.endpoint.status if self.endpoint else ""
         return [
             Step(made(self.bucket.exists, self.bucket.blocked), "bucket", self.bucket.name, "public access blocked"),
             Step(made(self.role.exists, is_right(self.role, self.scope)), "role", self.role.name, self.role.origin),
@@ -70,7 +71,7 @@ class Plan:
             Step(made(self.uploaded), "artifact", self.artifact_url, artifact_note),
             Step(made(self.model_exists), "model", self.model, joined(self.scope.image, self.wish.network_note)),
             Step(made(self.config_exists), "configuration", self.config, config_note),
-            Step(self.endpoint_action, "endpoint", self.wish.endpoint, self.endpoint.status if self.endpoint else ""),
+            Step(self.endpoint_action, "endpoint", self.wish.endpoint, joined(status, self.wish.tags_note)),
         ]
 
     @property
@@ -188,6 +189,13 @@ def exists(method: Any, **kwargs: str) -> bool:
     except NotFound:
         return False
     return True
+
+
+def label(aws: Aws, plan: Plan) -> None:
+    """Gives what was there already the operator's tags: the endpoint, its configuration and its model."""
+    for kind, name in (("endpoint", plan.wish.endpoint), ("endpoint-config", plan.config), ("model", plan.model)):
+        if plan.wish.tags:
+            write_tags(aws, plan.scope.arn("sagemaker", f"{kind}/{name.lower()}"), plan.wish.tags)
 
 
 def build(aws: Aws, plan: Plan) -> None:

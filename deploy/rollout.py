@@ -1,6 +1,6 @@
 """How a configuration takes over: at once or as a canary, and the alarms that roll it back by themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ class Rollout:
     reset_instances: bool = False
     alarms: tuple[str, ...] = ()
     canary: int = 0
-    minutes: float = 5.0
+    minutes: float = Guard.minutes
 
     def request(self) -> dict[str, Any]:
         """What UpdateEndpoint is told of it."""
@@ -69,14 +69,15 @@ class Rollout:
         return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": self.seconds}
 
 
-def make_alarms(aws: Aws, endpoint: str, limits: Limits) -> list[str]:
+def make_alarms(aws: Aws, endpoint: str, limits: Limits, tags: Mapping[str, str]) -> list[str]:
     """The alarms' names; the same call changes them. `down` removes them."""
-    put(aws, endpoint, ERRORS, "Invocation5XXErrors", limits.errors, {"Statistic": "Average"})
-    put(aws, endpoint, LATENCY, "ModelLatency", limits.latency_ms * 1000, {"ExtendedStatistic": "p90"})
+    tagged = {"Tags": names.tags(endpoint, **tags)}
+    put(aws, endpoint, ERRORS, "Invocation5XXErrors", limits.errors, {"Statistic": "Average", **tagged})
+    put(aws, endpoint, LATENCY, "ModelLatency", limits.latency_ms * 1000, {"ExtendedStatistic": "p90", **tagged})
     return alarm_names(endpoint)
 
 
-def put(aws: Aws, endpoint: str, about: str, metric: str, threshold: float, statistic: dict[str, Any]) -> None:
+def put(aws: Aws, endpoint: str, about: str, metric: str, threshold: float, more: dict[str, Any]) -> None:
     """One alarm, over one minute; silence is health."""
     name = names.alarm(endpoint, about)
     call(
@@ -91,8 +92,7 @@ def put(aws: Aws, endpoint: str, about: str, metric: str, threshold: float, stat
         Threshold=threshold,
         ComparisonOperator="GreaterThanThreshold",
         TreatMissingData="notBreaching",
-        Tags=names.tags(endpoint),
-        **statistic,
+        **more,
     )
     aws.report(f"alarm {name}", done=1.0)
 

@@ -2,10 +2,10 @@
 
 from deploy.aws import Aws, until_visible
 from deploy.belongings import belongings, remove
-from deploy.configuration import explained
+from deploy.configuration import explaining
 from deploy.endpoint import STUCK, Endpoint, create_endpoint, delete_endpoint, in_service
-from deploy.errors import AwsRefused, Refused
-from deploy.plan import Plan, build
+from deploy.errors import Refused
+from deploy.plan import Plan, build, label
 from deploy.role import delete_role
 
 
@@ -29,11 +29,11 @@ def up(aws: Aws, plan: Plan) -> Endpoint:
     name = plan.wish.endpoint
     if plan.endpoint_action == "replace":
         delete_endpoint(aws, name)
-    try:
+    with explaining(plan.wish):
         until_visible(aws, lambda: create_endpoint(aws, name, plan.config, plan.wish.tags), "endpoint")
-    except AwsRefused as error:
-        raise explained(plan.wish, error) from error
-    return in_service(aws, name, plan.config)
+    endpoint = in_service(aws, name, plan.config)
+    label(aws, plan)
+    return endpoint
 
 
 def may_roll_back(plan: Plan) -> bool:

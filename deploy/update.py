@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from deploy.aws import Aws, until_visible
 from deploy.belongings import belongings, remove, unused
-from deploy.configuration import Current, explained, is_serverless, remember
+from deploy.configuration import Current, explaining, is_serverless, remember
 from deploy.endpoint import Endpoint, describe, move, present, serving, set_instances
-from deploy.errors import AwsRefused, NotFound, Refused
-from deploy.plan import Plan, build
+from deploy.errors import NotFound, Refused
+from deploy.plan import Plan, build, label
 from deploy.rollout import Rollout, make_alarms
 from deploy.scaling import tracked
 
@@ -45,32 +45,27 @@ def check_kind(before_serverless: bool, after_serverless: bool) -> None:
 def update(aws: Aws, plan: Plan, test: Test) -> Endpoint:
     """The endpoint on the new configuration, smoke-tested; then the old ones go, but for one kept back.
 
-    Raises EndpointFailed where SageMaker rolled back, SmokeFailed with the new configuration serving.
+    Raises EndpointFailed where SageMaker rolled back, SmokeFailed with the new configuration serving, and
+    ElasticInferenceGone.
     """
     endpoint = present(aws, plan.wish.endpoint)
     if endpoint.config != plan.config:
         build(aws, plan)
-        endpoint = switch(aws, plan, endpoint)
+        with explaining(plan.wish):
+            endpoint = advance(aws, endpoint, plan.config, rollout(aws, plan, endpoint))
     elif plan.recounts and endpoint.instances != plan.wish.instances:
         endpoint = set_instances(aws, endpoint.name, plan.wish.instances)
+    label(aws, plan)
     test(endpoint)
     prune(aws, endpoint, plan.bucket.name)
     return endpoint
-
-
-def switch(aws: Aws, plan: Plan, before: Endpoint) -> Endpoint:
-    """Moves the endpoint to the plan's configuration. Raises EndpointFailed or ElasticInferenceGone."""
-    try:
-        return advance(aws, before, plan.config, rollout(aws, plan, before))
-    except AwsRefused as error:
-        raise explained(plan.wish, error) from error
 
 
 def rollout(aws: Aws, plan: Plan, before: Endpoint) -> Rollout:
     """How the plan's configuration takes over, with the alarms made."""
     if plan.guard is None:
         return Rollout(reset_instances=plan.recounts)
-    alarms = make_alarms(aws, before.name, plan.guard.limits)
+    alarms = make_alarms(aws, before.name, plan.guard.limits, plan.wish.tags)
     shared = min(before.instances or 0, plan.wish.instances if plan.recounts else before.instances or 0) > 1
     return Rollout(plan.recounts, tuple(alarms), plan.guard.percent if shared else 0, plan.guard.minutes)
 

@@ -61,6 +61,11 @@ class Wish:
         return ", ".join(filter(None, (key, captured)))
 
     @property
+    def tags_note(self) -> str:
+        """The operator's tags, in words."""
+        return ", ".join(f"{key}={value}" for key, value in self.tags.items())
+
+    @property
     def machine_note(self) -> str:
         """What the endpoint runs on, in words."""
         if self.target.serverless:
@@ -180,10 +185,22 @@ def check_storage(wish: Wish) -> None:
         refuse("A serverless endpoint captures no data.", hint="Drop --capture-to, or choose a target with instances.")
     if not 1 <= wish.capture_percent <= 100:
         refuse("--capture-percent is 1 to 100.")
+    if wish.capture_percent != Wish.capture_percent and not wish.capture_to:
+        refuse("--capture-percent says how much is captured: --capture-to has to say where.")
     if wish.provisioned is not None and not wish.target.serverless:
         refuse("Only a serverless endpoint has provisioned concurrency.", hint="Drop --provisioned-concurrency.")
     if wish.provisioned is not None and not 1 <= wish.provisioned <= wish.concurrency:
         refuse("--provisioned-concurrency is 1 to --concurrency.")
+
+
+SERVERLESS_ALONE, INSTANCES_ALONE = ("memory_mb", "concurrency"), ("instances",)
+
+
+def check_given(target: Target, given: Mapping[str, object]) -> None:
+    """Raises Refused for an option that the target has no use for."""
+    for name in INSTANCES_ALONE if target.serverless else SERVERLESS_ALONE:
+        if name in given:
+            refuse(f"The target {target.name} has no --{name.replace('_', '-')}.")
 
 
 def family(instance_type: str) -> str:
@@ -202,5 +219,6 @@ def changed(current: Wish, given: Mapping[str, object]) -> Wish:
     target = given.get("target", current.target)
     if target != current.target:
         own_image = current.image if current.target.image is None else None
-        current = replace(current, instance_type=None, accelerator=None, image=own_image, environment={})
+        bare = replace(current, instance_type=None, accelerator=None, provisioned=None)
+        current = replace(bare, image=own_image, environment={})
     return replace(current, **given)  # type: ignore[arg-type] # the options carry the fields' own types

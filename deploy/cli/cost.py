@@ -16,16 +16,16 @@ from deploy.cost.prices import Prices, live_prices, read_prices
 from deploy.cost.ways import Load, Way, default_wish, original_ways, target_ways
 from deploy.errors import Refused
 from deploy.targets import TARGETS
-from deploy.wish import check
+from deploy.wish import Wish, check
 
 
 @takes(common=Common)
 def command(
     common: Common,
-    images_per_day: Annotated[float, option(text="The load.", min=1)] = 10_000,
+    images_per_day: Annotated[float, option(text="The load.", min=1)] = Load.images_a_day,
     max_latency_ms: Annotated[float | None, option(text="The slowest image that is fast enough.", min=0)] = None,
-    peak: Annotated[float, option(text="The busiest second's images against the mean second's.", min=1)] = 3.0,
-    fill: Annotated[float, option(text="How much of a machine's throughput to use.", min=0.05, max=1)] = 0.7,
+    peak: Annotated[float, option(text="The busiest second's images against the mean second's.", min=1)] = Load.peak,
+    fill: Annotated[float, option(text="How much of a machine's throughput to use.", min=0.05, max=1)] = Load.fill,
     throughput: Annotated[
         list[str] | None, option(text="TARGET=IMAGES_A_SECOND[,MILLISECONDS] of one machine; may be repeated.")
     ] = None,
@@ -35,11 +35,13 @@ def command(
     instance_type: Annotated[
         list[str] | None, option(text="TARGET=TYPE: another instance than the target's default; may be repeated.")
     ] = None,
-    memory_mb: Annotated[int, option(text="Serverless memory.")] = 2048,
+    memory_mb: Annotated[int, option(text="Serverless memory.")] = Wish.memory_mb,
     savings_percent: Annotated[float, option(text="What a Savings Plan takes off the machines.", min=0, max=64)] = 0.0,
-    tasks: Annotated[int, option(text="Fargate tasks of the gateway, a vCPU and 2 GB each.", min=1)] = 2,
+    tasks: Annotated[int, option(text="Fargate tasks of the gateway, a vCPU and 2 GB each.", min=1)] = Gateway.tasks,
     tasks_on_arm: Annotated[bool, option("--tasks-on-arm", text="Price the gateway's tasks on ARM64.")] = False,
-    nats: Annotated[int, option(text="NAT gateways between the tasks and AWS; 0 with VPC endpoints.", min=0)] = 1,
+    nats: Annotated[
+        int, option(text="NAT gateways between the tasks and AWS; 0 with VPC endpoints.", min=0)
+    ] = Gateway.nats,
     live: Annotated[bool, option("--live", text="Ask AWS's price list instead of the dated table.")] = False,
     plot_to: Annotated[Path | None, option("--plot", text="Also draw it, to an SVG, PNG or PDF file.")] = None,
 ) -> None:

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from deploy.belongings import Thing, belongings
-from deploy.cli.options import Common, Yes, option, takes
+from deploy.cli.options import Bucket, Common, Yes, option, takes
 from deploy.cli.prepare import account
 from deploy.cli.screen import Screen, answering
 from deploy.down import Removal, clear, down, orphans
@@ -15,7 +15,7 @@ from deploy.names import bucket_name
 def command(
     common: Common,
     yes: Yes = False,
-    bucket: Annotated[str | None, option(text="Bucket of the artifact. Default: sagemaker-REGION-ACCOUNT.")] = None,
+    bucket: Bucket = None,
     delete_role: Annotated[bool, option("--delete-role", text="Also remove the role that `up` made.")] = False,
     delete_bucket: Annotated[bool, option("--delete-bucket", text="Also remove the bucket, if it is empty.")] = False,
     all_orphans: Annotated[bool, option("--all-orphans", text="What earlier runs left, of every endpoint.")] = False,

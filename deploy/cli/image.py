@@ -9,7 +9,7 @@ from deploy.cli.options import Common, option, takes
 from deploy.cli.prepare import account
 from deploy.cli.screen import answering
 from deploy.errors import Refused
-from deploy.image import build_and_push, lines, parse
+from deploy.image import build_and_push, lines, own_image
 
 ARCHITECTURES = ("amd64", "arm64")
 STDERR = 2
@@ -28,7 +28,7 @@ def command(
         if architecture not in ARCHITECTURES:
             raise Refused(f"--architecture is {' or '.join(ARCHITECTURES)}, not {architecture!r}.")
         aws = account(common, screen)
-        image = parse(f"{aws.account}.dkr.ecr.{aws.region}.{aws.suffix}/{name}")
+        image = own_image(aws, name)
         screen.answer |= {"image": image.uri, "lines": lines(image, architecture, str(context))}
         if print_lines:
             for line in screen.answer["lines"]:

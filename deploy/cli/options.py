@@ -13,8 +13,12 @@ import typer
 
 from deploy.artifact import BUNDLED_MODEL, HOOKS
 from deploy.errors import Refused
-from deploy.smoke import IMAGE, Question
+from deploy.rollout import Guard, Limits
+from deploy.smoke import Question
 from deploy.targets import ACCELERATORS, TARGETS
+from deploy.wish import Wish
+
+MOST = 50  # a canary is at most half of the instances
 
 
 def option(*names: str, text: str, **more: Any) -> Any:
@@ -29,6 +33,11 @@ def pairs(given: list[str] | None, name: str) -> dict[str, str] | None:
     if any("=" not in pair for pair in given):
         raise Refused(f"{name} takes KEY=VALUE.")
     return dict(pair.split("=", 1) for pair in given)
+
+
+Yes = Annotated[bool, option("--yes", "-y", text="Do not ask. Without a terminal nothing is done without it.")]
+NoSmoke = Annotated[bool, option("--no-smoke", text="Trust AWS's InService.")]
+Bucket = Annotated[str | None, option(text="Bucket of the artifact. Default: sagemaker-REGION-ACCOUNT.")]
 
 
 @dataclass(frozen=True)
@@ -55,10 +64,14 @@ class Wanted:
     ] = False
     code_dir: Annotated[Path, option(text="Folder of the hooks.", show_default=False)] = HOOKS
     instance_type: Annotated[str | None, option(text="Such as ml.c6i.large. Default: the target's.")] = None
-    instances: Annotated[int | None, option(text="Instances at the start. Default: 1.")] = None
-    memory_mb: Annotated[int | None, option(text="Serverless memory. Default: 2048.")] = None
-    concurrency: Annotated[int | None, option(text="Serverless concurrent requests. Default: 5.")] = None
-    payload_mb: Annotated[float | None, option(text="Largest request that the gateway will send. Default: 1.")] = None
+    instances: Annotated[int | None, option(text=f"Instances at the start. Default: {Wish.instances}.")] = None
+    memory_mb: Annotated[int | None, option(text=f"Serverless memory. Default: {Wish.memory_mb}.")] = None
+    concurrency: Annotated[int | None, option(text=f"Serverless concurrent requests. Default: {Wish.concurrency}.")] = (
+        None
+    )
+    payload_mb: Annotated[
+        float | None, option(text=f"Largest request that the gateway will send. Default: {Wish.payload_mb:g}.")
+    ] = None
     accelerator: Annotated[str | None, option(text=f"Elastic Inference: {', '.join(ACCELERATORS)}.")] = None
     legacy_elastic_inference: Annotated[
         bool, option("--legacy-elastic-inference", text="Try Elastic Inference although AWS has withdrawn it.")
@@ -72,12 +85,14 @@ class Wanted:
     ] = None
     kms_key: Annotated[str | None, option(text="ARN of the KMS key that encrypts the instances' disks.")] = None
     capture_to: Annotated[str | None, option(text="Keep requests and responses under s3://BUCKET/PREFIX.")] = None
-    capture_percent: Annotated[int | None, option(text="How many of them. Default: 100.")] = None
-    tag: Annotated[list[str] | None, option(text="KEY=VALUE on all that is made; may be repeated.")] = None
+    capture_percent: Annotated[
+        int | None, option(text=f"How many of them in percent. Default: {Wish.capture_percent}.")
+    ] = None
+    tag: Annotated[list[str] | None, option(text="KEY=VALUE tag of what is made; may be repeated.")] = None
     role: Annotated[str | None, option(text="Execution role, by name or ARN. Default: this machine's, or our own.")] = (
         None
     )
-    bucket: Annotated[str | None, option(text="Bucket of the artifact. Default: sagemaker-REGION-ACCOUNT.")] = None
+    bucket: Bucket = None
 
     def weights(self) -> Path | None:
         """The folder to pack for a new endpoint; None for the empty artifact."""
@@ -90,11 +105,15 @@ class Wanted:
 class Asked:
     """What `smoke`, and the smoke test of `up` and `update`, post and expect."""
 
-    test_image: Annotated[Path, option(text="Image to post.", show_default="a portrait in the public domain")] = IMAGE
+    test_image: Annotated[Path, option(text="Image to post.", show_default="a portrait in the public domain")] = (
+        Question.image
+    )
     short: Annotated[int | None, option(text="Side N of the N×N image. Default: the model's.", min=32, max=1024)] = None
-    requests: Annotated[int, option(text="Timed requests after the first.", min=0)] = 5
-    min_score: Annotated[float, option(text="Minimum score of a box that counts.", min=0.01, max=1)] = 0.5
-    min_boxes: Annotated[int, option(text="Fail with fewer boxes than this.", min=0)] = 0
+    requests: Annotated[int, option(text="Timed requests after the first.", min=0)] = Question.requests
+    min_score: Annotated[float, option(text="Minimum score of a box that counts.", min=0.01, max=1)] = (
+        Question.min_score
+    )
+    min_boxes: Annotated[int, option(text="Fail with fewer boxes than this.", min=0)] = Question.min_boxes
     max_latency_ms: Annotated[float | None, option(text="Fail when the median request takes longer.")] = None
 
     def question(self, input_size: int) -> Question:
@@ -103,10 +122,30 @@ class Asked:
         return Question(self.test_image, side, self.requests, self.min_score, self.min_boxes, self.max_latency_ms)
 
 
-Yes = Annotated[bool, option("--yes", "-y", text="Do not ask. Without a terminal nothing is done without it.")]
-Rollback = Annotated[bool, option("--rollback", text="Remove what was made if it fails.")]
-Keep = Annotated[bool, option("--keep", text="Leave what fails serving, instead of rolling it back.")]
-NoSmoke = Annotated[bool, option("--no-smoke", text="Trust AWS's InService.")]
+@dataclass(frozen=True)
+class Canary:
+    """What `update` takes of a canary."""
+
+    canary: Annotated[
+        int | None, option(text="Percentage of the instances that gets traffic first; alarms roll it back.", min=1)
+    ] = None
+    canary_minutes: Annotated[float, option(text="How long the alarms watch.", min=1, max=60)] = Guard.minutes
+    canary_errors: Annotated[float, option(text="Share of failed invocations that is healthy.", min=0, max=1)] = (
+        Limits.errors
+    )
+    canary_latency_ms: Annotated[float, option(text="p90 of the model's time that is healthy.", min=1)] = (
+        Limits.latency_ms
+    )
+
+    def guard(self) -> Guard | None:
+        """The canary and its alarms, if one was asked for. Raises Refused."""
+        if self.canary is None and self != Canary():
+            raise Refused("The other --canary options say how the alarms of --canary watch.")
+        if self.canary is None:
+            return None
+        if self.canary > MOST:
+            raise Refused(f"A canary is at most half of the instances: --canary 1 to {MOST}.")
+        return Guard(self.canary, self.canary_minutes, Limits(self.canary_errors, self.canary_latency_ms))
 
 
 def takes(**groups: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -10,10 +10,11 @@ from deploy.cli.options import Asked, Common, Wanted, pairs
 from deploy.cli.screen import Screen
 from deploy.configuration import Current, read_current
 from deploy.endpoint import Endpoint, existing, ours
+from deploy.errors import Refused
 from deploy.plan import Choices, Plan, make_plan
 from deploy.rollout import Guard
 from deploy.smoke import smoke
-from deploy.wish import Wish, changed, check, target_named
+from deploy.wish import Wish, changed, check, check_given, target_named
 
 SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
 
@@ -28,6 +29,7 @@ def new_wish(common: Common, wanted: Wanted) -> Wish:
     """The wish for a new endpoint, checked. Raises Refused."""
     given = given_options(wanted)
     target = given.pop("target", target_named("cpu"))
+    check_given(target, given)
     return check(Wish(common.endpoint_name, target, **given))
 
 
@@ -66,13 +68,15 @@ def plan_new(aws: Aws, common: Common, wanted: Wanted) -> Plan:
 def plan_change(aws: Aws, common: Common, wanted: Wanted, guard: Guard | None = None) -> tuple[Plan, Current]:
     """The plan that changes an endpoint only where the operator says so, and what it runs now. Raises NotFound."""
     current = read_existing(aws, common)
-    wish = check(changed(current.wish, given_options(wanted)))
-    artifact = new_artifact(wish, wanted)
+    given = given_options(wanted)
+    wish = check(changed(current.wish, given))
+    check_given(wish.target, given)
+    bucket = current.artifact.split("/")[2]
+    artifact = new_artifact(wish, wanted, bucket)
     if artifact is not None:
         wish = replace(wish, input_size=input_size(wanted.weights()))
-    bucket = wanted.bucket or current.artifact.split("/")[2]
     recounts = wanted.instances is not None
-    choices = Choices(artifact, current.artifact, wanted.role or current.role, bucket, recounts, guard)
+    choices = Choices(artifact, current.artifact, wanted.role or current.role, wanted.bucket or bucket, recounts, guard)
     return make_plan(aws, wish, choices), current
 
 
@@ -82,10 +86,14 @@ def read_existing(aws: Aws, common: Common) -> Current:
     return read_current(aws, endpoint.name, endpoint.config)
 
 
-def new_artifact(wish: Wish, wanted: Wanted) -> Artifact | None:
-    """The packed artifact where the operator named one; None keeps the present one."""
-    named = wanted.model_dir is not None or wanted.empty_artifact
-    return pack(wish.target, wanted.weights(), wanted.code_dir) if named else None
+def new_artifact(wish: Wish, wanted: Wanted, bucket: str) -> Artifact | None:
+    """The packed artifact where the operator named one; None keeps the present one, in its bucket. Raises Refused."""
+    if wanted.model_dir is not None or wanted.empty_artifact:
+        return pack(wish.target, wanted.weights(), wanted.code_dir)
+    if wanted.code_dir != Wanted.code_dir or wanted.bucket not in (None, bucket):
+        hint = "Add --model-dir: an artifact is packed whole, the weights with the hooks."
+        raise Refused("--code-dir and --bucket are about a new artifact, and none is packed.", hint=hint)
+    return None
 
 
 def plan_any(aws: Aws, common: Common, wanted: Wanted) -> Plan:

@@ -42,6 +42,8 @@ def command(
         aws = account(common, screen)
         current = read_existing(aws, common)
         tracking = None
+        if maximum is None and (minimum, invocations, bench) != (1, None, None):
+            raise Refused("--min, --invocations and --bench are about target tracking, which --max turns on.")
         if maximum is not None:
             target = proposed(aws, current, bench) if invocations is None else invocations
             tracking = Tracking(minimum, maximum, target)

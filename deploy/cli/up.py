@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from deploy.cli.options import Asked, Common, NoSmoke, Rollback, Wanted, Yes, option, takes
+from deploy.cli.options import Asked, Common, NoSmoke, Wanted, Yes, option, takes
 from deploy.cli.prepare import account, no_test, plan_new, tester
 from deploy.cli.screen import answering
 from deploy.cli.show import show_endpoint, show_plan
@@ -17,8 +17,8 @@ def command(
     wanted: Wanted,
     asked: Asked,
     yes: Yes = False,
-    rollback: Rollback = False,
     no_smoke: NoSmoke = False,
+    rollback: Annotated[bool, option("--rollback", text="Remove what was made if it fails.")] = False,
     replace: Annotated[bool, option("--replace", text="Delete an endpoint that is stuck, and make it anew.")] = False,
 ) -> None:
     """Make the endpoint, or go on where an earlier `up` was stopped."""

@@ -24,7 +24,8 @@ def plan_cost(prices: Prices, wish: Wish, region: str) -> dict[str, Any]:
     note = f"{note} {prices.age_note(datetime.now(UTC).date())}".strip()
     if way.hourly is None:  # serverless
         per_second = way.gb_second * way.memory_gb
-        return {"per_hour": 0.0, "per_month": 0.0, "per_second_of_work": per_second, "note": note}
+        ready = f"{wish.provisioned} always ready, by the hour besides; " if wish.provisioned else ""
+        return {"per_hour": 0.0, "per_month": 0.0, "per_second_of_work": per_second, "note": ready + note}
     hourly = way.hourly * wish.instances
     return {"per_hour": hourly, "per_month": hourly * HOURS_A_MONTH, "note": note}
 

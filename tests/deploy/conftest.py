@@ -11,6 +11,7 @@ import pytest
 from botocore.loaders import JSONFileLoader
 from moto.cloudwatch import models as cloudwatch
 
+from tests.deploy import autoscaling
 from tests.deploy.cloud import Cloud
 from tests.deploy.commands import Deploy, Weights
 from tests.deploy.deployment import IMAGE
@@ -22,6 +23,7 @@ def aws() -> Iterator[Cloud]:
     """The server, for all tests."""
     patch = pytest.MonkeyPatch()
     patch.setattr(cloudwatch, "Statistics", Percentiles)
+    autoscaling.install(patch)
     load = cache(JSONFileLoader().load_file)  # a quarter of the tests' time went into reading the same files again
     patch.setattr(JSONFileLoader, "load_file", lambda _, path: load(path))
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)

@@ -11,6 +11,7 @@ def leftovers(cloud: Cloud) -> list[str]:
         *(f"running {name}" for name in cloud.plane.running),
         *moto_side.objects(ACCOUNT),
         *moto_side.scaled(ACCOUNT, REGION),
+        *(f"policy of {name}" for name in moto_side.scaling_policies(ACCOUNT, REGION)),
         *moto_side.alarms(ACCOUNT, REGION),
         *moto_side.log_groups(ACCOUNT, REGION),
     ]

@@ -64,6 +64,12 @@ def scaled(account: str, region: str) -> list[str]:
     return [name for dimension in targets.values() for name in dimension]
 
 
+def scaling_policies(account: str, region: str) -> list[str]:
+    """Every policy of target tracking, by what it scales."""
+    policies: Any = applicationautoscaling_backends[account][region].policies
+    return sorted(policy.resource_id for policy in policies.values())
+
+
 def log_groups(account: str, region: str) -> list[str]:
     """Every log group."""
     return sorted(logs_backends[account][region].groups)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.cloud import Cloud, Rule
+from tests.deploy import moto_side
+from tests.deploy.cloud import ACCOUNT, REGION, Cloud, Rule
 from tests.deploy.commands import Deploy, Weights, ended, process
 from tests.deploy.deployment import DOWN_WRITES, IMAGE, UP_WRITES, UPDATE_WRITES
 from tests.deploy.leftovers import count, leftovers
@@ -115,6 +116,60 @@ def test_a_killed_down_is_finished_by_the_next(cloud: Cloud, deploy: Deploy, ord
     assert leftovers(cloud) == []
 
 
+SCALE_WRITES = ["RegisterScalableTarget", "PutScalingPolicy"]
+SCALES = [
+    *((operation, ("--min", "2", "--max", "3", "--invocations", "60")) for operation in SCALE_WRITES),
+    ("DeregisterScalableTarget", ("--off",)),
+    *((operation, ("--instances", "3")) for operation in ("UpdateEndpointWeightsAndCapacities", "DescribeEndpoint")),
+]
+
+
+@pytest.fixture(params=SCALES, ids=lambda scale: f"{scale[1][0]}-{scale[0]}")
+def stopped(cloud: Cloud, deploy: Deploy, order: list[str], request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """A `scale` that was killed in the middle, and its options."""
+    operation, options = request.param
+    assert deploy("up", *order).code == 0
+    if "--off" in options:
+        assert deploy("scale", "--max", "4", "--yes").code == 0
+    killed(cloud, operation, "scale", "--yes", *options)
+    return tuple(options)
+
+
+class TestScale:
+    def test_killed_and_run_again_ends_as_ordered(self, cloud: Cloud, deploy: Deploy, stopped: tuple[str, ...]) -> None:
+        again = deploy("scale", "--yes", *stopped)
+        assert again.code == 0, again
+        status = deploy("status", "--json").json
+        tracked = "--max" in stopped
+        assert status["scaling"] == ({"min": 2, "max": 3} if tracked else None)
+        assert len(moto_side.scaling_policies(ACCOUNT, REGION)) == tracked
+        assert len(moto_side.alarms(ACCOUNT, REGION)) == 2 * tracked
+        if "--instances" in stopped:
+            assert status["variant"]["instances"] == 3
+        assert deploy("down", "--yes").code == 0
+        assert leftovers(cloud) == []
+
+    def test_killed_and_taken_down_leaves_nothing(self, cloud: Cloud, deploy: Deploy, stopped: tuple[str, ...]) -> None:
+        down = deploy("down", "--yes")
+        assert down.code == 0, down
+        assert leftovers(cloud) == []
+
+
+@pytest.mark.parametrize("operation", ["CreateEndpointConfig", "AddTags", "UpdateEndpoint"])
+def test_a_killed_change_of_serverless_concurrency_is_finished_by_the_next(
+    cloud: Cloud, deploy: Deploy, order: list[str], operation: str
+) -> None:
+    assert deploy("up", *order, "--target", "serverless").code == 0
+    killed(cloud, operation, "scale", "--yes", "--concurrency", "20")
+    assert deploy("scale", "--yes", "--concurrency", "20").code == 0
+    status = deploy("status", "--json").json
+    assert status["variant"]["serverless"]["MaxConcurrency"] == 20
+    assert status["kept_back"] not in (None, status["configuration"])
+    assert (count(cloud, "model"), count(cloud, "endpoint-config")) == (1, 2)
+    assert deploy("down", "--yes").code == 0
+    assert leftovers(cloud) == []
+
+
 def test_these_are_all_the_steps(cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights) -> None:
     deploy("up", *order)
     assert list(dict.fromkeys(cloud.operations)) == UP_WRITES
@@ -122,7 +177,9 @@ def test_these_are_all_the_steps(cloud: Cloud, deploy: Deploy, order: list[str],
     cloud.calls.clear()
     deploy("update", *order, "--model-dir", weights("third"))
     assert list(dict.fromkeys(cloud.operations)) == UPDATE_WRITES
+    cloud.calls.clear()
     deploy("scale", "--max", "3", "--yes")
+    assert cloud.operations == SCALE_WRITES
     cloud.calls.clear()
     deploy("down", "--yes")
     assert list(dict.fromkeys(cloud.operations)) == DOWN_WRITES

@@ -3,6 +3,7 @@
 import boto3
 import pytest
 
+from tests.deploy import moto_side
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
 from tests.deploy.commands import Deploy, Weights
 from tests.deploy.iam import Access, allows
@@ -35,7 +36,7 @@ def test_every_option_is_in_the_plan_at_sagemaker_and_kept_by_an_update(
 ) -> None:
     plan = deploy("plan", "--json", *order[3:], *OPTIONS).json
     notes = " ".join(step["note"] for step in plan["plan"])
-    for word in ("subnet-1", "network isolation", KEY, "10 % captured to s3://captured/here"):
+    for word in ("subnet-1", "network isolation", KEY, "10 % captured to s3://captured/here", "team=vision, cost=7"):
         assert word in notes
     assert allows([plan["policies"]["execution"]], Access("s3:PutObject", "arn:aws:s3:::captured/here/x"))
     assert allows([plan["policies"]["execution"]], Access("ec2:CreateNetworkInterface", INTERFACE))
@@ -51,6 +52,52 @@ def test_every_option_is_in_the_plan_at_sagemaker_and_kept_by_an_update(
     assert logs.list_tags_for_resource(resourceArn=arn)["tags"]["team"] == "vision"
 
 
+def test_an_update_of_the_tags_alone_reaches_what_is_there_and_is_kept(
+    cloud: Cloud, deploy: Deploy, order: list[str], weights: Weights
+) -> None:
+    assert deploy("up", *order).code == 0
+    assert deploy("update", "--yes", "--no-smoke", "--tag", "team=vision").code == 0
+    assert [item.tags.get("team") for item in cloud.plane.items.values()] == ["vision"] * 3
+    assert deploy("update", *order, "--model-dir", weights("second"), "--canary", "10").code == 0
+    assert {item.tags.get("team") for item in cloud.plane.items.values()} == {"vision"}
+    cloudwatch, alarms = boto3.Session(region_name=REGION).client("cloudwatch"), moto_side.alarms(ACCOUNT, REGION)
+    assert len(alarms) == 2
+    for name in alarms:
+        tags = cloudwatch.list_tags_for_resource(ResourceARN=f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}")
+        assert {"Key": "team", "Value": "vision"} in tags["Tags"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("up", "--memory-mb", "3072"),
+        ("up", "--concurrency", "3"),
+        ("up", "--target", "serverless", "--instances", "2"),
+        ("up", "--capture-percent", "10"),
+        ("update", "--memory-mb", "3072"),
+        ("update", "--code-dir", "elsewhere"),
+        ("update", "--bucket", "elsewhere"),
+        ("update", "--canary-minutes", "9"),
+        ("update", "--back", "--instances", "2"),
+        ("update", "--back", "--canary", "10"),
+        ("scale", "--instances", "2", "--min", "2"),
+        ("scale", "--off", "--invocations", "60"),
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    cloud: Cloud, deploy: Deploy, order: list[str], options: tuple[str, ...]
+) -> None:
+    command, *given = options
+    if command != "up":
+        assert deploy("up", *order).code == 0
+        order = ["--yes"]
+    cloud.calls.clear()
+    answer = deploy(command, *order, *given)
+    assert answer.code == 2, answer
+    assert cloud.operations == []
+
+
 def test_provisioned_concurrency_is_serverless(cloud: Cloud, deploy: Deploy, order: list[str]) -> None:
     options = ("--target", "serverless", "--concurrency", "10", "--provisioned-concurrency", "2")
     up = deploy("up", "--json", *order, *options)
@@ -59,6 +106,8 @@ def test_provisioned_concurrency_is_serverless(cloud: Cloud, deploy: Deploy, ord
     assert deploy("status", "--json").json["variant"]["serverless"]["ProvisionedConcurrency"] == 2
     assert deploy("scale", "--concurrency", "20", "--yes").code == 0
     assert deploy("status", "--json").json["variant"]["serverless"]["ProvisionedConcurrency"] == 2
+    assert "2 always ready, by the hour besides" in up.json["cost"]["note"]
+    assert deploy("update", *order, "--target", "cpu").code == 0  # which has none
 
 
 @pytest.mark.parametrize(

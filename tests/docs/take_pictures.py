@@ -15,7 +15,10 @@ from tests.api.browsing import chromium
 from tests.api.page.seeing import choose
 from tests.api.processes import Served
 from tests.conftest import ROOT
+from tests.deploy import notebook
 from tests.deploy.cloud import Cloud
+from tests.deploy.container import REAL
+from tests.deploy.deployment import IMAGE
 from tests.docs.blocks import PAGES, is_of_80_classes, typed
 from tests.docs.reader import Reader
 from tests.docs.shown import renewed
@@ -52,6 +55,8 @@ def main() -> None:
         keep(asking_for_a_key(browser), "key")
     write("annotated.webp", drawn(served))
     served.end()
+    with tempfile.TemporaryDirectory() as folder:
+        keep_figures(Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         renew(Path(folder))
 
@@ -97,10 +102,25 @@ def asking_for_a_key(browser: Browser) -> Page:
     return page
 
 
+def keep_figures(folder: Path) -> None:
+    """What the notebook draws, of an endpoint on this machine."""
+    cloud = Cloud()
+    cloud.plane.command = REAL
+    cells = notebook.run(cloud, folder, CONTAINER=IMAGE, POLL_SECONDS=0.1)
+    for name in ("detect", "latency"):
+        write_webp(f"notebook-{name}", notebook.drawn(cells[name]))
+    cloud.close()
+
+
 def keep(page: Page, name: str) -> None:
-    """What the page shows, as WebP."""
+    """What the page shows."""
+    write_webp(name, page.screenshot())
+
+
+def write_webp(name: str, png: bytes) -> None:
+    """Put a picture in its place as WebP."""
     held = io.BytesIO()
-    Image.open(io.BytesIO(page.screenshot())).save(held, "WEBP", quality=82, method=6)
+    Image.open(io.BytesIO(png)).save(held, "WEBP", quality=82, method=6)
     write(f"{name}.webp", held.getvalue())
 
 
