@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from api.detect import Detector, Shared
 from api.endpoint.contract import Endpoint
@@ -38,12 +39,12 @@ class Models:
 
     def check_queue(self, caller: str) -> None:
         """Raises Overloaded where an image would wait too long for any model."""
-        for number, detector in enumerate(self, 1):
-            try:
-                return detector.check_queue(caller)
-            except Overloaded:
-                if number == len(self._detectors):
-                    raise
+        *others, last = self
+        for detector in others:
+            with suppress(Overloaded):
+                detector.check_queue(caller)
+                return
+        last.check_queue(caller)
 
     async def states(self, stopping: bool) -> list[EndpointState]:
         """Each endpoint's state; where the gateway is stopping, none is ready whatever its endpoint says."""

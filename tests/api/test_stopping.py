@@ -136,7 +136,8 @@ def boxes(response: httpx2.Response) -> Any:
 SPINNING = """
 import sys
 from api.image import decoders
-decoders.PROGRAM = [sys.executable, "-c", "import socket; peer = socket.socket(fileno=0); peer.recv(1)\\nwhile True: pass"]
+PROGRAM = "import socket; peer = socket.socket(fileno=0); peer.recv(1)\\nwhile True: pass"
+decoders.PROGRAM = [sys.executable, "-c", PROGRAM]
 """
 
 
