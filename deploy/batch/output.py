@@ -1,7 +1,7 @@
 """Where the rows go: a local file (JSON lines, or COCO's results where it ends in .json), or a prefix in S3."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
@@ -73,7 +73,8 @@ class File:
         except OSError as error:
             raise Refused(f"{place} cannot be written: {error.strerror}.", hint="The answers wait in S3.") from error
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
 
 def write_coco(file: IO[bytes], shards: Shards, model: Model, numbered: bool) -> None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from api.schema import Model
 from deploy import names
 from deploy.artifact import MANIFEST, Artifact, pack
@@ -86,7 +84,7 @@ class Plan:
     @property
     def shards(self) -> int:
         """How many shards there are."""
-        return -(-self.survey.count // SHARD_IMAGES)
+        return objects_of(self.survey, raw=False)
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -122,6 +120,11 @@ class Plan:
         ]
 
 
+def objects_of(survey: Survey, raw: bool) -> int:
+    """How many objects the instances share; one more instance than these would do nothing."""
+    return survey.count if raw else -(-survey.count // SHARD_IMAGES)
+
+
 def attempts(name: str, job: str) -> str:
     """What the names of a job's attempts begin with; three digits follow, and the whole is 63 characters at most."""
     return f"{name}-{job}-"
@@ -143,6 +146,7 @@ def make_plan(aws: Aws, wanted: Job) -> Plan:
     key = f"{place.folder}model.tar.gz"
     made_of = {"container": container(wish, image, f"s3://{bucket.name}/{key}"), "role": role.arn, "job": job}
     model = names.content_name(wish.endpoint, made_of)
+    counted = survey(aws, source)
     last = latest(aws, attempts(wish.endpoint, job))
     return Plan(
         wish=wish,
@@ -150,8 +154,8 @@ def make_plan(aws: Aws, wanted: Job) -> Plan:
         raw=wanted.raw,
         source=source,
         output=output,
-        survey=survey(aws, source),
-        machines=Machines(wish.machine or "", wish.instances),
+        survey=counted,
+        machines=Machines(wish.machine or "", min(wish.instances, max(1, objects_of(counted, wanted.raw)))),
         described=described,
         min_score=described.min_score if wanted.min_score is None else wanted.min_score,
         role=role,
@@ -188,7 +192,7 @@ def check_raw(wanted: Job, source: Source) -> None:
     if wanted.role is None:
         raise Refused(
             "--raw needs --role: the role that is made for you reads no images.",
-            hint="Name one with `s3:GetObject` on INPUT, `s3:PutObject` on OUTPUT, and `s3:ListBucket` on both buckets.",
+            hint="Name one with s3:GetObject on INPUT, s3:PutObject on OUTPUT and s3:ListBucket on both buckets.",
         )
 
 
@@ -227,11 +231,12 @@ def job_id(wanted: Job, source: Source, output: Output, image: str, artifact: Ar
 
 
 def read_model(model_dir: Path) -> Model:
-    """How a model folder describes its model. Raises Refused."""
+    """How a model folder describes its model, by the folder's name where it says none. Raises Refused."""
     try:
-        return Model.model_validate_json((model_dir / MANIFEST).read_bytes())
-    except (OSError, ValidationError) as error:
+        described = json.loads((model_dir / MANIFEST).read_bytes())
+        return Model.model_validate({"name": model_dir.name, **described})
+    except (OSError, ValueError, TypeError) as error:
         raise Refused(
             f"There is no {MANIFEST} that describes a model in {model_dir}.",
-            hint="docs/endpoint.md says what it holds.",
+            hint="docs/endpoint.md says what it has.",
         ) from error

@@ -97,7 +97,7 @@ class Manifest:
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 raise Refused(
                     f"{self.address} is no manifest.",
-                    hint='A line is {"source-ref": "s3://BUCKET/KEY"}; or all is [{"prefix": "s3://BUCKET/"}, "KEY", …].',
+                    hint='A line is {"source-ref": "s3://BUCKET/KEY"}, or all is [{"prefix": "s3://BUCKET/"}, "KEY"].',
                 ) from error
 
     @contextmanager

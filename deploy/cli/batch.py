@@ -1,30 +1,16 @@
 """`detect-deploy batch`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.artifact import BUNDLED_MODEL, HOOKS, input_size
-from deploy.aws import Aws
-from deploy.batch.plan import Job, Plan, make_plan
-from deploy.batch.policies import runner
-from deploy.batch.price import Price, price
-from deploy.batch.run import Tally, abandon, check_start, run
 from deploy.cli.options import Common, Yes, option, pairs, takes
 from deploy.cli.prepare import account
-from deploy.cli.screen import Screen, answering
-from deploy.cost.prices import read_prices
-from deploy.errors import PermissionDenied
-from deploy.policies import boundary, execution
+from deploy.cli.screen import answering
 from deploy.wish import Wish, target_named
-
-TITLES = {
-    "runner": "Policy of whoever runs batch jobs",
-    "execution": "Policy of the execution role",
-    "boundary": "Permissions boundary of the execution role, for an administrator to make",
-}
 
 
 @dataclass(frozen=True)
@@ -82,6 +68,9 @@ def command(
     ] = None,
 ) -> None:
     """Detect objects in many images by SageMaker Batch Transform, or go on where an earlier run was stopped."""
+    from deploy.batch.plan import Job
+    from deploy.cli.batch_job import Doing, do  # half a second of imports that no other command needs
+
     with answering(common.as_json, "batch … --abandon") as screen:
         aws = account(common, screen)
         wanted = Job(
@@ -95,67 +84,4 @@ def command(
             machinery.bucket,
             raw,
         )
-        plan = make_plan(aws, wanted)
-        cost = price(read_prices(), plan.machines, plan.survey.count, throughput, plan.requests)
-        try:
-            act(screen, aws, plan, cost, Doing(plan_only, abandon_job, yes))
-        except PermissionDenied as error:
-            error.documents = error.documents or {"the policy of whoever runs batch jobs": runner(plan)}
-            raise
-
-
-@dataclass(frozen=True)
-class Doing:
-    """What of it the operator asks for."""
-
-    plan_only: bool
-    abandon: bool
-    yes: bool
-
-
-def act(screen: Screen, aws: Aws, plan: Plan, cost: Price, doing: Doing) -> None:
-    """Shows the plan, and does what is asked for."""
-    show_plan(screen, plan, cost)
-    if doing.plan_only:
-        show_policies(screen, plan)
-    elif doing.abandon:
-        screen.confirm("Stop the job and delete all that it made?", doing.yes)
-        abandon(aws, plan)
-        screen.say("The job is stopped, and nothing of it is left.")
-    else:
-        check_start(plan)
-        screen.confirm(f"Detect objects in {plan.survey.count:,} files?", doing.yes or plan.is_done)
-        show_tally(screen, plan, run(aws, plan, cost), cost)
-
-
-def show_plan(screen: Screen, plan: Plan, cost: Price) -> None:
-    """The plan's lines and its price."""
-    steps = plan.steps
-    screen.answer |= {
-        "job": f"{plan.name}-{plan.job}",
-        "plan": [asdict(step) for step in steps],
-        "cost": cost.as_dict(),
-    }
-    screen.table("Plan", ("", "what", "name", ""), [(s.action, s.kind, s.name, s.note) for s in steps])
-    screen.say(cost.line())
-
-
-def show_policies(screen: Screen, plan: Plan) -> None:
-    """The documents of whoever runs the job, and of what it runs as."""
-    found = {"runner": runner(plan), "execution": execution(plan.scope), "boundary": boundary(plan.scope)}
-    screen.answer["policies"] = found
-    for name, title in TITLES.items():
-        screen.document(title, found[name])
-
-
-def show_tally(screen: Screen, plan: Plan, tally: Tally, cost: Price) -> None:
-    """What became of the files."""
-    spent = cost.spent(tally.seconds)
-    screen.answer |= {"output": plan.output.address, "result": asdict(tally), "spent": spent}
-    if tally.files:
-        screen.say(f"{tally.files:,} files: {tally.objects:,} objects, {tally.problems:,} files with a problem.")
-    if tally.problems:
-        screen.say(f"The first problem: {tally.first_problem}")
-    if tally.seconds and spent is not None:
-        screen.say(f"The machines worked for {tally.seconds / 60:.0f} minutes: ${spent:.2f}.")
-    screen.say(f"Answers: {plan.output.address}")
+        do(screen, aws, wanted, Doing(plan_only, abandon_job, yes, throughput))
