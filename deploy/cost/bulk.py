@@ -13,10 +13,11 @@ FROM, TO, STEPS = 2, 8, 600  # a hundred to a hundred million images a day
 
 def bulk_way(prices: Prices, measured: Mapping[str, Measured], saved: float = 0.0) -> Way:
     """`detect-deploy batch` on the default machine; as fast as it was measured, else as the target `cpu` was."""
+    known = MACHINE in prices.table
     return Way(
         BULK,
         f"{MACHINE}, a job a day",
-        prices.of(MACHINE).usd * (1 - saved),
+        prices.of(MACHINE).usd * (1 - saved) if known else None,
         measured.get(BULK, measured.get("cpu")),
         note="paid while it works; answers come when the job is done, so it is no answer where one waits",
         requests=prices.of("s3-get").usd,
@@ -26,6 +27,8 @@ def bulk_way(prices: Prices, measured: Mapping[str, Measured], saved: float = 0.
 
 def endpoint_from(ways: Iterable[Way], bulk: Way, load: Load) -> float | None:
     """From how many images a day an endpoint that stands costs less than bulk; None where none ever does."""
+    if bulk.per_image is None:
+        return None
     standing = [way for way in ways if way.hourly is not None and way is not bulk]
     for step in range(STEPS + 1):
         a_day = 10 ** (FROM + (TO - FROM) * step / STEPS)
@@ -39,7 +42,7 @@ def endpoint_from(ways: Iterable[Way], bulk: Way, load: Load) -> float | None:
 def bulk_line(ways: Iterable[Way], bulk: Way, load: Load) -> str:
     """The comparison in a sentence."""
     if bulk.per_image is None:
-        return "Bulk: not measured; `tests/bench/bulk.py` does, and --throughput bulk=IMAGES_A_SECOND takes it."
+        return "Bulk: its price or its throughput is not known; --throughput bulk=IMAGES_A_SECOND takes the latter."
     found = endpoint_from(ways, bulk, load)
     begins = f"Bulk, `detect-deploy batch`: ${bulk.per_image * 1e6:.2f} for a million images. "
     if found is None:
