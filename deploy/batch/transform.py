@@ -14,7 +14,7 @@ from deploy.errors import AlreadyExists, InProgress, NotFound, TimedOut, Transfo
 
 ACTIVE = ("InProgress", "Stopping")
 MOST_MB = 100  # of all requests that are at work at a time in one instance
-USUAL_MB = 6
+LINES_MB = 1  # a dozen lines or so: the requests of a shard then end at about the same time
 INVOCATION_SECONDS, INVOCATION_RETRIES = 600, 3
 LARGE = {"large": 2, "xlarge": 4}
 
@@ -63,7 +63,7 @@ class Machines:
 def lines_job(machines: Machines, source: str, answers: str) -> dict[str, Any]:
     """What CreateTransformJob is told for shards of JSON lines: many lines a request, each answered in its place."""
     return {
-        **common(machines, USUAL_MB),
+        **common(machines, LINES_MB),
         "BatchStrategy": "MultiRecord",
         "TransformInput": {
             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": source}},

@@ -11,7 +11,7 @@ from deploy.errors import Refused
 from deploy.wish import target_named
 
 BULK = "bulk"  # measured like a target
-BULK_PER_CORE = 59.8 / 2  # images a second, the bundled detector as int8 (docs/engine.md)
+BULK_PER_CORE = 59.8 / 2  # images a second: ssd_512_mobilenet1.0 as int8 on two cores (docs/engine.md)
 BYTES_PER_IMAGE = 110_000.0  # what the bundled test image has at 512×512, with its answer
 
 

@@ -113,7 +113,7 @@ def test_many_lines_go_in_one_request_and_several_instances_share_the_shards(
     assert batch(folder, tmp_path / "out.jsonl", "--instances", "9", "--instance-type", "ml.m7i.2xlarge").code == 0
     (job,) = jobs(cloud)
     assert job.asked["TransformResources"] == {"InstanceType": "ml.m7i.2xlarge", "InstanceCount": 3}
-    assert (job.asked["MaxConcurrentTransforms"], job.asked["MaxPayloadInMB"]) == (8, 6)
+    assert (job.asked["MaxConcurrentTransforms"], job.asked["MaxPayloadInMB"]) == (8, 1)
     assert len(job.requests) == 3
     assert len(rows(tmp_path / "out.jsonl")) == COUNT
 

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 TEXT = (ROOT / "docs" / "batch.md").read_text(encoding="utf-8")
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 OPTIONS = {option for parameter in COMMANDS["batch"].params for option in parameter.opts}
-ELSEWHERE = {"--delete-role", "--max-latency-ms"}  # of `down` and `cost`
+ELSEWHERE = {"--delete-role", "--cores"}  # of `down` and of the benchmark
 COMMON = {"--region", "--profile", "--json", "--poll-seconds", "-y"}  # docs/deploy.md has them
 
 

@@ -12,8 +12,9 @@ from deploy.aws import connect
 from deploy.batch.pack import SHARD_IMAGES
 from deploy.bucket import objects
 from tests.api.processes import COMMAND
-from tests.deploy.bulk import in_bucket, in_folder, line
+from tests.deploy.bulk import in_bucket, in_folder
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
+from tests.deploy.commands import ended, process
 from tests.deploy.container import REAL, ROOT
 from tests.deploy.deployment import IMAGE
 from tests.deploy.leftovers import leftovers
@@ -25,7 +26,7 @@ def people() -> dict[str, bytes]:
     """A portrait as every format and from every side; and two files that are no images."""
     portrait = Image.open(HOPPER).convert("RGB")
     return {
-        **{f"{turn}.jpg": stored(portrait, turn, quality=90) for turn in range(1, 9)},
+        **{f"{copy}{turn}.jpg": stored(portrait, turn, quality=90) for turn in range(1, 9) for copy in "xyz"},
         "a.png": encoded(portrait, "PNG"),
         "b.webp": encoded(portrait, "WEBP"),
         "cut.jpg": HOPPER.read_bytes()[:20_000],
@@ -35,19 +36,20 @@ def people() -> dict[str, bytes]:
 
 def by_the_gateway(folder: Path) -> dict[str, Any]:
     """The answers of `detect-gateway detect`."""
-    ended = subprocess.run(
+    told = subprocess.run(
         [COMMAND, "detect", *map(str, sorted(folder.iterdir())), "--json"], capture_output=True, text=True, check=False
     )
-    found = map(json.loads, ended.stdout.splitlines())
+    found = map(json.loads, told.stdout.splitlines())
     return {Path(answer["file"]).name: answer for answer in found}
 
 
 def test_the_real_container_finds_what_the_gateway_finds(cloud: Cloud, tmp_path: Path) -> None:
     cloud.plane.command = REAL
     folder, out = in_folder(tmp_path / "people", people()), tmp_path / "out.jsonl"
-    command = line(folder, out, "--yes", "--image", IMAGE, "--instances", "2", "--timeout-minutes", "3")
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    answer = ended(process("batch", folder, out, "--yes", "--image", IMAGE, "--timeout-minutes", "3"))
+    assert answer.code == 0, answer
+    (job,) = cloud.plane.transforms.jobs.values()
+    assert len(job.requests) > 1
     rows = {row["file"]: row for row in map(json.loads, out.read_text().splitlines())}
     gateway = by_the_gateway(folder)
     assert rows.keys() == gateway.keys() == people().keys()
@@ -63,8 +65,8 @@ def test_the_real_container_finds_what_the_gateway_finds(cloud: Cloud, tmp_path:
 def most_memory(count: int, folder: Path) -> int:
     """Bytes that a process takes which counts so many images, cuts them into shards and writes their rows."""
     command = [sys.executable, "-m", "tests.deploy.reckoned", str(count), str(folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=500, cwd=ROOT)
-    rows, shards, kilobytes = map(int, ended.stdout.split())
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=500, cwd=ROOT)
+    rows, shards, kilobytes = map(int, told.stdout.split())
     assert (rows, shards) == (count, -(-count // SHARD_IMAGES))
     return kilobytes * 1024
 
