@@ -13,6 +13,7 @@ from deploy.aws import Aws
 from deploy.batch.output import Output, output_of
 from deploy.batch.pack import SHARD_IMAGES
 from deploy.batch.place import Place
+from deploy.batch.price import Work
 from deploy.batch.source import S3, Prefix, Source, Survey, source_of, survey
 from deploy.batch.transform import ACTIVE, Machines, Transform, latest
 from deploy.bucket import Bucket, find_bucket, has_artifact
@@ -87,11 +88,10 @@ class Plan:
         return objects_of(self.survey, raw=False)
 
     @property
-    def requests(self) -> tuple[str, ...]:
-        """What S3 asks for with each image, as the price table names it."""
-        if self.raw:
-            return ("s3-get", "s3-put")
-        return ("s3-get",) if self.source.address.startswith(S3) else ()
+    def work(self) -> Work:
+        """What is paid for beside the machines: each image is read from S3, and with --raw its answer written there."""
+        read = ("s3-get",) if self.source.address.startswith(S3) else ()
+        return Work(self.survey.count, (*read, "s3-put") if self.raw else read, self.scope.region)
 
     @property
     def is_done(self) -> bool:

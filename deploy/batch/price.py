@@ -48,19 +48,25 @@ class Price:
         return f"Cost: ${self.total:,.2f}, {took} ({self.note})"
 
 
-def price(
-    prices: Prices, machines: Machines, images: int, throughput: float | None, per_image: tuple[str, ...]
-) -> Price:
-    """The price of a job; `throughput` is images a second of one instance, `per_image` the requests that one costs."""
+@dataclass(frozen=True)
+class Work:
+    """How many images, the requests that one costs as the price table names them, and where."""
+
+    images: int
+    requests: tuple[str, ...]
+    region: str
+
+
+def price(prices: Prices, machines: Machines, work: Work, throughput: float | None) -> Price:
+    """The price of a job; `throughput` is images a second of one instance."""
     rate = (throughput or BULK_PER_CORE * machines.cores) * machines.instances
-    hours = (images / rate + START_SECONDS) / 3600
-    note = f"prices of {prices.region} as of {prices.as_of}: {prices.note}"
+    hours = (work.images / rate + START_SECONDS) / 3600
     try:
         hourly = prices.of(machines.instance_type).usd * machines.instances
-        requests = images * sum(prices.of(what).usd for what in per_image)
+        requests = work.images * sum(prices.of(what).usd for what in work.requests)
     except NotFound as error:
         return Price(None, rate, hours, 0.0, f"{error} {error.hint}")
-    return Price(hourly, rate, hours, requests, note)
+    return Price(hourly, rate, hours, requests, prices.about(work.region))
 
 
 def duration(hours: float) -> str:

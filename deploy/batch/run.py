@@ -8,6 +8,7 @@ from typing import Any
 from deploy import names
 from deploy.aws import Aws, call, until_visible
 from deploy.batch.answers import Reader
+from deploy.batch.output import Shards
 from deploy.batch.pack import SHARD_IMAGES, pack
 from deploy.batch.plan import Plan
 from deploy.batch.price import Price
@@ -156,7 +157,7 @@ def collect(aws: Aws, plan: Plan, tally: Tally) -> None:
     """Writes the output, a shard at a time."""
     reader = Reader(plan.place, plan.described, plan.min_score)
 
-    def counted() -> Any:
+    def counted() -> Shards:
         for shard, rows in reader.shards():
             for row in rows:
                 tally.files += 1

@@ -32,7 +32,7 @@ class Doing:
 def do(screen: Screen, aws: Aws, wanted: Job, doing: Doing) -> None:
     """Plans and acts; a missing permission comes with the policy that gives it."""
     plan = make_plan(aws, wanted)
-    cost = price(read_prices(), plan.machines, plan.survey.count, doing.throughput, plan.requests)
+    cost = price(read_prices(), plan.machines, plan.work, doing.throughput)
     try:
         act(screen, aws, plan, cost, doing)
     except PermissionDenied as error:

@@ -9,6 +9,9 @@ from typing import Any
 import boto3
 import pytest
 
+from deploy.batch.price import Work, price
+from deploy.batch.transform import Machines
+from deploy.cost.prices import read_prices
 from tests.deploy import moto_side
 from tests.deploy.bulk import BROKEN, COUNT, SHARD, TURNED, WRITES, contents, in_bucket, in_folder, small_shards
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud, Rule
@@ -244,16 +247,14 @@ def test_the_plan_names_the_price_first_and_touches_nothing(cloud: Cloud, batch:
     hours = (COUNT / 0.02 + 300) / 3600
     assert plan["cost"]["hours"] == pytest.approx(hours)
     assert plan["cost"]["total"] == pytest.approx(hours * 2 * 0.102 + COUNT * 4e-7)
+    assert f"{REGION}, where they differ" in plan["cost"]["note"]
     assert set(plan["policies"]) == {"runner", "execution", "boundary"}
     assert cloud.operations == []
 
 
 def test_a_million_images_cost_less_than_a_dollar() -> None:
-    from deploy.batch.price import price
-    from deploy.batch.transform import Machines
-    from deploy.cost.prices import read_prices
-
-    found = price(read_prices(), Machines("ml.c6i.large", 1), 1_000_000, None, ("s3-get",))
+    work = Work(1_000_000, ("s3-get",), REGION)
+    found = price(read_prices(), Machines("ml.c6i.large", 1), work, None)
     assert found.total is not None
     assert found.total < 1
     assert 4.5 < found.hours < 5
