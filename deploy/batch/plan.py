@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from api.schema import Model
 from deploy import names
@@ -132,7 +131,7 @@ def attempts(name: str, job: str) -> str:
 
 def make_plan(aws: Aws, wanted: Job) -> Plan:
     """The plan. Raises Refused, NotFound, NotOurs or AwsRefused; changes nothing."""
-    wish = replace(checked(wanted.wish), endpoint=names.batch_name(wanted.wish.endpoint))
+    wish = batch_wish(wanted.wish)
     image = wish.image_uri(aws.region)
     check_image(aws, wish, image)
     source = source_of(aws, wanted.source)
@@ -140,7 +139,7 @@ def make_plan(aws: Aws, wanted: Job) -> Plan:
     check_raw(wanted, source)
     bucket, artifact = find_bucket(aws, wanted.bucket), pack(wish.target, wanted.model_dir, wanted.code_dir)
     described = read_model(wanted.model_dir)
-    job = job_id(wanted, source, output, image, artifact)
+    job = job_id(wanted, source.address, output.address, image, artifact.sha256, bucket.name)
     place = Place(aws, bucket.name, wish.endpoint, job)
     role, scope = planned_role(aws, wish, wanted.role, planned_scope(aws, wanted, wish, bucket, image, source, output))
     key = f"{place.folder}model.tar.gz"
@@ -171,9 +170,9 @@ def make_plan(aws: Aws, wanted: Job) -> Plan:
     )
 
 
-def checked(wish: Wish) -> Wish:
-    """The wish. Raises Refused for what Batch Transform does not run on."""
-    check(replace(wish, endpoint=names.batch_name(wish.endpoint)))
+def batch_wish(wish: Wish) -> Wish:
+    """The wish under the batch jobs' name. Raises Refused for what Batch Transform does not run on."""
+    wish = check(replace(wish, endpoint=names.batch_name(wish.endpoint)))
     if family(wish.machine or "") not in FAMILIES:
         raise Refused(
             f"Batch Transform does not run our image on {wish.machine}.",
@@ -217,17 +216,10 @@ def planned_scope(
     )
 
 
-def job_id(wanted: Job, source: Source, output: Output, image: str, artifact: Artifact) -> str:
+def job_id(wanted: Job, *about: str) -> str:
     """Eight characters of what is done: the same command goes on with the same job, on however many machines."""
-    about: list[Any] = [
-        source.address,
-        output.address,
-        image,
-        artifact.sha256,
-        dict(wanted.wish.environment),
-        wanted.raw,
-    ]
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
+    told = json.dumps([*about, wanted.role, wanted.raw, wanted.wish.environment], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def read_model(model_dir: Path) -> Model:
