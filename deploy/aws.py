@@ -152,9 +152,9 @@ def call(method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def pages(client: Any, operation: str, key: str, **kwargs: Any) -> Iterator[Any]:
-    """Every item of a listing."""
-    paginator = client.get_paginator(operation).paginate(**kwargs)
-    for page in call(list, paginator):
+    """Every item of a listing; one page is in memory."""
+    left = iter(client.get_paginator(operation).paginate(**kwargs))
+    while (page := call(next, left, None)) is not None:
         yield from page.get(key, [])
 
 

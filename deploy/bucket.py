@@ -1,14 +1,15 @@
 """The bucket and what lies in it. Every call says whose bucket it has to be."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from deploy import names
 from deploy.artifact import Artifact
 from deploy.aws import Aws, call, pages
-from deploy.errors import AlreadyExists, NotFound, NotOurs, PermissionDenied, Refused
+from deploy.errors import AlreadyExists, AwsRefused, NotFound, NotOurs, PermissionDenied, Refused
 
 ALL_BLOCKED: Any = {
     "BlockPublicAcls": True,
@@ -16,6 +17,9 @@ ALL_BLOCKED: Any = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
+
+
+MOST_DELETED = 1000  # objects of one DeleteObjects
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,48 @@ def stored(aws: Aws, bucket: str, prefix: str) -> Iterator[Stored]:
 def delete_stored(aws: Aws, bucket: str, item: Stored) -> None:
     """Removes one version of an object for good; gone already is gone."""
     call(aws.s3.delete_object, Bucket=bucket, Key=item.key, VersionId=item.version, ExpectedBucketOwner=aws.account)
+
+
+def delete_all(aws: Aws, bucket: str, items: Iterable[Stored]) -> None:
+    """Removes versions of objects for good, a thousand a call. Raises AwsRefused for the first that stays."""
+    left = iter(items)
+    while some := list(islice(left, MOST_DELETED)):
+        objects: Any = [{"Key": item.key, "VersionId": item.version} for item in some]
+        answer = call(
+            aws.s3.delete_objects,
+            Bucket=bucket,
+            Delete={"Objects": objects, "Quiet": True},
+            ExpectedBucketOwner=aws.account,
+        )
+        for error in answer.get("Errors", []):
+            raise AwsRefused(f"AWS does not delete {error.get('Key')}: {error.get('Message', error.get('Code'))}")
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object as a listing tells it; `etag` changes with its content."""
+
+    key: str
+    size: int
+    etag: str
+
+
+def objects(aws: Aws, bucket: str, prefix: str) -> Iterator[Object]:
+    """Every object under a prefix, in the order of the keys; none where the bucket is not there.
+
+    Of the bucket's own owner nothing is asked: images may lie in another account's.
+    """
+    try:
+        for item in pages(aws.s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix):
+            yield Object(item["Key"], item["Size"], item["ETag"].strip('"'))
+    except NotFound:
+        return
+
+
+def parts_of(url: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// address."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 def key_of(url: str) -> str:

@@ -16,7 +16,8 @@ DeployError                    1   it did not work
 ├── EndpointFailed            10   SageMaker gave up: carries the reason, the likely cause and the end of the log
 ├── SmokeFailed               11   the endpoint answers, and not as it should
 ├── TimedOut                  12   AWS took longer than --timeout-minutes
-└── StillThere                13   something that bills was left after `down`
+├── StillThere                13   something that bills was left after `down`
+└── TransformFailed           14   a transform job failed or was stopped: carries the reason and the end of its log
 """
 
 from typing import Any, ClassVar
@@ -123,3 +124,9 @@ class StillThere(DeployError):
     """Something that bills was left."""
 
     exit_code = 13
+
+
+class TransformFailed(DeployError):
+    """A transform job failed or was stopped; `log` holds the end of its log."""
+
+    exit_code = 14

@@ -93,6 +93,15 @@ def tail(aws: Aws, endpoint: str, lines: int = 20, minutes: int = 60) -> list[st
         return []
 
 
+def transform_tail(aws: Aws, job: str, lines: int = 20) -> list[str]:
+    """The last lines of a transform job's containers; none where there is no log, or it may not be read."""
+    where = {"logGroupName": names.transform_log_group(), "logStreamNamePrefix": f"{job}/"}
+    try:
+        return [one["message"].rstrip() for one in pages(aws.logs, "filter_log_events", "events", **where)][-lines:]
+    except (NotFound, PermissionDenied):
+        return []
+
+
 def minutes_ago(minutes: int) -> int:
     """Then, in milliseconds."""
     return int((time.time() - minutes * 60) * 1000)

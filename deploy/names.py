@@ -9,7 +9,9 @@ TARGET_TAG = "detect-gateway:target"
 SIZE_TAG = "detect-gateway:input-size"
 BUCKETS_TAG = "detect-gateway:buckets"
 PREVIOUS_TAG = "detect-gateway:previous"
+BATCH_TAG = "detect-gateway:batch"
 PREFIX = "detect-gateway"
+BATCH_PREFIX = "detect-gateway-batch"
 BOUNDARY = "detect-gateway-boundary"
 VARIANT = "main"
 
@@ -35,6 +37,16 @@ def artifact_key(endpoint: str, sha256: str) -> str:
     return f"{artifact_folder(endpoint)}{sha256}/model.tar.gz"
 
 
+def batch_name(endpoint: str) -> str:
+    """What the batch jobs beside an endpoint are called: their role is another than the endpoint's."""
+    return f"{endpoint}-batch"
+
+
+def batch_folder(name: str, job: str = "") -> str:
+    """The prefix of everything that batch jobs, or one of them, have in the bucket; nothing of endpoints is there."""
+    return f"{BATCH_PREFIX}/{name}/{job and f'{job}/'}"
+
+
 def role_name(region: str, endpoint: str) -> str:
     """The execution role that we make: one for each endpoint, so that it may read that endpoint's artifact alone."""
     name = f"{PREFIX}-{region}-{endpoint}"
@@ -44,6 +56,11 @@ def role_name(region: str, endpoint: str) -> str:
 def log_group(endpoint: str) -> str:
     """Where SageMaker writes what the container says."""
     return f"/aws/sagemaker/Endpoints/{endpoint}"
+
+
+def transform_log_group() -> str:
+    """Where SageMaker writes what the containers of all transform jobs say, a stream for each job and instance."""
+    return "/aws/sagemaker/TransformJobs"
 
 
 def scaling_id(endpoint: str) -> str:
@@ -64,6 +81,11 @@ def dimensions(endpoint: str) -> list[Any]:
 def is_own(tag: str) -> bool:
     """Whether a tag is one of ours, and not the operator's or AWS's."""
     return tag.startswith(f"{PREFIX}:")
+
+
+def batch_tags(name: str, **more: str) -> list[Any]:
+    """The same for what a batch job makes, which is no endpoint's."""
+    return [{"Key": BATCH_TAG, "Value": name}, *({"Key": key, "Value": value} for key, value in more.items())]
 
 
 def tags(endpoint: str, **more: str) -> list[Any]:

@@ -15,7 +15,9 @@ Condition = dict[str, dict[str, Any]]
 
 SAGEMAKER = "sagemaker.amazonaws.com"
 SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
-METRICS = "/aws/sagemaker/Endpoints"  # where the container's CPU and memory are counted, beside AWS/SageMaker
+# Where the container's CPU and memory are counted, beside AWS/SageMaker.
+METRICS = "/aws/sagemaker/Endpoints"
+TRANSFORM_METRICS = "/aws/sagemaker/TransformJobs"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Scope:
     """What the documents are about.
 
     `images` are the containers' and `buckets` the artifacts': the new one first, then those of the configurations that
-    serve or are kept back. `own_role` means that we make the role. `keys` are the buckets' KMS keys.
+    serve or are kept back. `own_role` means that we make the role. `keys` are the buckets' KMS keys. `batch`: it is
+    about batch jobs; `reads` and `writes` are the BUCKET/PREFIX of images and answers that such a job itself touches.
     """
 
     partition: str
@@ -38,6 +41,9 @@ class Scope:
     vpc: bool = False
     capture: str = ""
     volume_key: str = ""
+    batch: bool = False
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
     @property
     def bucket(self) -> str:
@@ -56,8 +62,9 @@ class Scope:
 
     @property
     def log_group(self) -> str:
-        """The ARN of the endpoint's log group."""
-        return self.arn("logs", f"log-group:{names.log_group(self.endpoint)}")
+        """The ARN of the endpoint's log group, or of the one that all transform jobs share."""
+        group = names.transform_log_group() if self.batch else names.log_group(self.endpoint)
+        return self.arn("logs", f"log-group:{group}")
 
     @property
     def alarms(self) -> str:
@@ -84,8 +91,9 @@ class Scope:
         return [self.arn("s3", bucket + path, region=False, account=False) for bucket in sorted(set(self.buckets))]
 
     def objects(self) -> list[str]:
-        """The ARNs of the endpoint's artifacts."""
-        return self.bucket_arns(f"/{names.artifact_folder(self.endpoint)}*")
+        """The ARNs of the endpoint's artifacts, or of the batch jobs' files."""
+        folder = names.batch_folder(self.endpoint) if self.batch else names.artifact_folder(self.endpoint)
+        return self.bucket_arns(f"/{folder}*")
 
     def sagemaker(self, *kinds: str) -> list[str]:
         """The endpoint's ARN, and those of its models and configurations: its name and twelve characters, no more.
@@ -274,6 +282,8 @@ def network(scope: Scope) -> list[Document]:
 
 def execution(scope: Scope) -> Document:
     """What the endpoint needs: artifacts, images, log and metrics, of all that serves, is kept back or is new."""
+    if scope.batch:
+        return transformation(scope)
     captured = [scope.arn("s3", f"{scope.capture}/*", region=False, account=False)]
     return document(
         allow("Artifacts", ("s3:GetObject",), scope.objects()),
@@ -288,18 +298,56 @@ def execution(scope: Scope) -> Document:
     )
 
 
+def transformation(scope: Scope) -> Document:
+    """What a batch job needs: its artifact, shards and answers, image, log and metrics, and what it reads in place."""
+    metrics = {"StringEquals": {"cloudwatch:namespace": TRANSFORM_METRICS}}
+    return document(
+        allow("Files", ("s3:GetObject", "s3:PutObject"), scope.objects()),
+        allow("Bucket", ("s3:ListBucket",), scope.bucket_arns()),
+        *in_place(scope),
+        *encryption(scope, "kms:Decrypt", "kms:GenerateDataKey"),
+        allow("Log", TRANSFORM_LOGS, [scope.log_group, f"{scope.log_group}:*"]),
+        allow("Metrics", ("cloudwatch:PutMetricData",), ["*"], metrics),
+        allow("Registry", ("ecr:GetAuthorizationToken",), ["*"]),
+        *([allow("Image", PULL, scope.repositories)] if scope.repositories else []),
+    )
+
+
+def in_place(scope: Scope) -> list[Document]:
+    """The right to read images and write answers that lie elsewhere in S3."""
+
+    def arns(places: tuple[str, ...]) -> list[str]:
+        return [scope.arn("s3", f"{place}*", region=False, account=False) for place in places]
+
+    buckets = sorted({place.split("/")[0] for place in (*scope.reads, *scope.writes)})
+    listed = [scope.arn("s3", bucket, region=False, account=False) for bucket in buckets]
+    return [
+        *([allow("Places", ("s3:ListBucket",), listed)] if listed else []),
+        *([allow("Images", ("s3:GetObject",), arns(scope.reads))] if scope.reads else []),
+        *([allow("Answers", ("s3:PutObject",), arns(scope.writes))] if scope.writes else []),
+    ]
+
+
+TRANSFORM_LOGS = ("logs:CreateLogGroup", *LOGS)
+
+
 def boundary(scope: Scope) -> Document:
-    """The most that any role of ours may ever be given: what endpoints need, of any name. An administrator makes it."""
+    """The most that a role of ours may ever be given: what endpoints and batch jobs need. An administrator makes it."""
     group = scope.arn("logs", f"log-group:{names.log_group('*')}").replace(scope.region, "*")
-    metrics = {"StringEquals": {"cloudwatch:namespace": METRICS}}
+    transforms = scope.arn("logs", f"log-group:{names.transform_log_group()}").replace(scope.region, "*")
+    metrics = {"StringEquals": {"cloudwatch:namespace": [METRICS, TRANSFORM_METRICS]}}
     via = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com*"}}
     same = {"StringEquals": {"aws:ResourceAccount": scope.account}}
     everywhere = partial(scope.arn, "s3", region=False, account=False)
     return document(
-        allow("Artifacts", ("s3:GetObject",), [everywhere(f"*/{names.PREFIX}/*")], same),
+        allow(
+            "Artifacts", ("s3:GetObject",), [everywhere(f"*/{p}/*") for p in (names.PREFIX, names.BATCH_PREFIX)], same
+        ),
+        allow("Bucket", ("s3:ListBucket",), [everywhere("*")], same),
         allow("Capture", ("s3:PutObject",), [everywhere("*")], same),
         allow("Encryption", ("kms:Decrypt", "kms:GenerateDataKey"), [f"arn:{scope.partition}:kms:*:*:key/*"], via),
         allow("Log", LOGS, [f"{group}:*"]),
+        allow("TransformLog", TRANSFORM_LOGS, [transforms, f"{transforms}:*"]),
         allow("Metrics", ("cloudwatch:PutMetricData",), ["*"], metrics),
         allow("Alarms", ("cloudwatch:DescribeAlarms",), [scope.alarms.replace(scope.region, "*")]),
         allow("Registry", ("ecr:GetAuthorizationToken",), ["*"]),

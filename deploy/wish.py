@@ -9,7 +9,8 @@ from deploy.errors import Refused
 from deploy.targets import ACCELERATORS, ELASTIC_INFERENCE_ENDED, GPU, INPUT_SIZE, NVME, TARGETS, Target, registry
 
 MEMORY_SIZES = range(1024, 6144 + 1, 1024)
-ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,49}")  # models and configurations add 13 characters
+ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+LONGEST_NAME = 50  # models, configurations and transform jobs add 13 characters
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def check(wish: Wish) -> Wish:
 
 def check_name(endpoint: str) -> None:
     """Raises Refused for a name that SageMaker, or ours built on it, would not take."""
-    if not ENDPOINT_NAME.fullmatch(endpoint):
-        refuse(f"{endpoint!r} is no endpoint name: letters, digits and inner hyphens, 50 at most.")
+    if len(endpoint) > LONGEST_NAME or not ENDPOINT_NAME.fullmatch(endpoint):
+        refuse(f"{endpoint!r} is no endpoint name: letters, digits and inner hyphens, {LONGEST_NAME} at most.")
 
 
 def check_accelerator(wish: Wish) -> None:

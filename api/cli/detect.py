@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from api.cli import output
 from api.cli.console import err, note, out, screen, settings_with
@@ -106,9 +105,11 @@ def _places(
 @contextmanager
 def _progress(images: int, as_json: bool) -> Iterator[Callable[[], None]]:
     """A bar on the terminal, unless answers show up there by and by, and what moves it on by an image."""
-    shown = err.is_terminal and not (out.is_terminal and (as_json or images > output.TABLE_IMAGES))
-    with Progress(
-        console=err, transient=True, disable=not shown, redirect_stdout=False, redirect_stderr=False
-    ) as progress:
+    if not err.is_terminal or (out.is_terminal and (as_json or images > output.TABLE_IMAGES)):
+        yield lambda: None
+        return
+    from rich.progress import Progress  # a tenth of the start, which most do not need
+
+    with Progress(console=err, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
         bar = progress.add_task("images", total=images)
         yield lambda: progress.advance(bar)

@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import cost, down, image, logs, plan, scale, smoke, status, up, update
+from deploy.cli import batch, cost, down, image, logs, plan, scale, smoke, status, up, update
 
 app = typer.Typer(
     help="Puts a detector on SageMaker, watches it, and removes it again.",
@@ -19,6 +19,7 @@ app.command("down")(down.command)
 app.command("status")(status.command)
 app.command("smoke")(smoke.command)
 app.command("logs")(logs.command)
+app.command("batch")(batch.command)
 app.command("cost")(cost.command)
 
 

@@ -9,6 +9,7 @@ from deploy.cli.options import Common, option, takes
 from deploy.cli.prepare import account
 from deploy.cli.screen import Screen, answering
 from deploy.cost.bill import COLUMNS, answer, notes, rows
+from deploy.cost.bulk import bulk_line, bulk_way, endpoint_from
 from deploy.cost.gateway import Gateway, gateway_cost
 from deploy.cost.measured import Measured, parse_throughput, read_bench
 from deploy.cost.plot import plot
@@ -27,7 +28,8 @@ def command(
     peak: Annotated[float, option(text="The busiest second's images against the mean second's.", min=1)] = Load.peak,
     fill: Annotated[float, option(text="How much of a machine's throughput to use.", min=0.05, max=1)] = Load.fill,
     throughput: Annotated[
-        list[str] | None, option(text="TARGET=IMAGES_A_SECOND[,MILLISECONDS] of one machine; may be repeated.")
+        list[str] | None,
+        option(text="TARGET=IMAGES_A_SECOND[,MILLISECONDS] of one machine, or bulk=…; may be repeated."),
     ] = None,
     bench: Annotated[
         list[Path] | None, option(text="A bench result, such as `smoke --json` writes; may be repeated.")
@@ -55,6 +57,7 @@ def command(
         prices = prices_now(screen, common, set(machines.values())) if live else read_prices()
         ways = priced(prices, measured, machines, memory_mb, savings_percent / 100)
         show_cost(screen, prices, ways, load)
+        show_bulk(screen, ways, load)
         show_gateway(screen, prices, Gateway(tasks=tasks, arm=tasks_on_arm, nats=nats))
         if plot_to is not None:
             plot(plot_to, ways, load, f"Prices of {prices.region}, {prices.as_of}")
@@ -79,12 +82,13 @@ def prices_now(screen: Screen, common: Common, machines: set[str]) -> Prices:
 def priced(
     prices: Prices, measured: dict[str, Measured], machines: dict[str, str], memory_mb: int, saved: float
 ) -> list[Way]:
-    """Every target, and the original post's ways for comparison."""
+    """Every target, bulk, and the original post's ways for comparison."""
     wishes = [
         check(replace(default_wish(target), instance_type=machines.get(target.name), memory_mb=memory_mb))
         for target in TARGETS.values()
     ]
-    return [*target_ways(prices, measured, wishes, saved), *original_ways(prices)]
+    bulk = bulk_way(prices, measured, saved)
+    return [*target_ways(prices, measured, wishes, saved), bulk, *original_ways(prices)]
 
 
 def show_cost(screen: Screen, prices: Prices, ways: list[Way], load: Load) -> None:
@@ -102,6 +106,13 @@ def show_cost(screen: Screen, prices: Prices, ways: list[Way], load: Load) -> No
         screen.say(f"Cheapest: {found['cheapest']}.")
     else:
         screen.say("No way is known to fit: measure one with `detect-deploy smoke --json`, and give it with --bench.")
+
+
+def show_bulk(screen: Screen, ways: list[Way], load: Load) -> None:
+    """What bulk costs, and from which load on an endpoint costs less."""
+    bulk = next(way for way in ways if way.bulk)
+    screen.answer["endpoint_from_images_per_day"] = endpoint_from(ways, bulk, load)
+    screen.say(bulk_line(ways, bulk, load))
 
 
 def show_gateway(screen: Screen, prices: Prices, gateway: Gateway) -> None:

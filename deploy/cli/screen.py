@@ -104,8 +104,8 @@ class Screen:
 
 
 @contextmanager
-def answering(as_json: bool) -> Iterator[Screen]:
-    """A screen for one command: shows its errors and ends with their exit codes."""
+def answering(as_json: bool, way_out: str = "down") -> Iterator[Screen]:
+    """A screen for one command: shows its errors and ends with their exit codes. `way_out` undoes what was stopped."""
     screen = Screen(as_json)
     code = 0
     try:
@@ -115,7 +115,8 @@ def answering(as_json: bool) -> Iterator[Screen]:
         screen.fail(error)
         code = error.exit_code
     except KeyboardInterrupt:
-        screen.fail(DeployError("Stopped.", hint="AWS goes on with what it was told. Run the same again, or `down`."))
+        hint = f"AWS goes on with what it was told. Run the same again, or `{way_out}`."
+        screen.fail(DeployError("Stopped.", hint=hint))
         code = INTERRUPTED
     screen.finish()
     if code:

@@ -1,7 +1,6 @@
 """What a plan costs, and the answer to which way is cheapest, as rows and as JSON."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from deploy.cost.prices import Prices
@@ -18,10 +17,7 @@ def plan_cost(prices: Prices, wish: Wish, region: str) -> dict[str, Any]:
         way = target_way(prices, None, wish)
     except NotFound as error:
         return {"per_hour": None, "per_month": None, "note": f"{error} {error.hint}"}
-    note = f"prices of {prices.region} as of {prices.as_of}: {prices.note}"
-    if region != prices.region:
-        note += f" This is {region}, where they differ."
-    note = f"{note} {prices.age_note(datetime.now(UTC).date())}".strip()
+    note = prices.about(region)
     if way.hourly is None:  # serverless
         per_second = way.gb_second * way.memory_gb
         ready = f"{wish.provisioned} always ready, by the hour besides; " if wish.provisioned else ""
@@ -54,9 +50,9 @@ def as_dict(way: Way, load: Load) -> dict[str, Any]:
         "title": way.title,
         "offered": way.offered,
         "per_hour": way.hourly,
-        "per_month": None if way.hourly is None else way.hourly * HOURS_A_MONTH,
+        "per_month": None if way.hourly is None or way.bulk else way.hourly * HOURS_A_MONTH,
         "per_million_images": None if per_image is None else per_image * 1e6,
-        "latency_ms": way.measured.latency_ms if way.measured else None,
+        "latency_ms": way.measured.latency_ms if way.measured and not way.bulk else None,
         "machines": machines(way, load) or None,
         "per_month_at_load": monthly(way, load),
         "fits": fits(way, load),

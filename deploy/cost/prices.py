@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,13 @@ class Prices:
         """A warning for a table that is no longer young, else nothing."""
         days = (today - date.fromisoformat(self.as_of)).days
         return f"These prices are {days} days old: `detect-deploy cost --live` asks AWS's." if days > FRESH_DAYS else ""
+
+    def about(self, region: str) -> str:
+        """Where the prices are from, and how well they fit a region today."""
+        note = f"prices of {self.region} as of {self.as_of}: {self.note}"
+        if region != self.region:
+            note += f" This is {region}, where they differ."
+        return f"{note} {self.age_note(datetime.now(UTC).date())}".strip()
 
     def of(self, what: str) -> Price:
         """The price of an instance type, an accelerator or `serverless`. Raises NotFound."""

@@ -21,7 +21,8 @@ COLD = "costs nothing while idle; the first image after a pause waits for a cold
 class Way:
     """A way to run the detector, priced. `hourly` is one machine's; serverless has dollars a GB-second instead.
 
-    `gigabyte` is what SageMaker asks for each one that goes in or out.
+    `gigabyte` is what SageMaker asks for each one that goes in or out, `requests` what S3 asks for an image. A way with
+    `start_seconds` is bulk: its machine is paid while it works, and so many seconds before.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Way:
     memory_gb: float = 0.0
     note: str = ""
     gigabyte: float = 0.0
+    requests: float = 0.0
+    start_seconds: float = 0.0
 
     @property
     def per_image(self) -> float | None:
@@ -41,7 +44,9 @@ class Way:
             return None
         if self.serverless:
             return self.gb_second * self.memory_gb * self.measured.latency_ms / 1000 + self.data
-        return None if self.hourly is None else self.hourly / 3600 / self.measured.images_per_second + self.data
+        if self.hourly is None:
+            return None
+        return self.hourly / 3600 / self.measured.images_per_second + self.data + self.requests
 
     @property
     def data(self) -> float:
@@ -52,6 +57,11 @@ class Way:
     def serverless(self) -> bool:
         """Whether it is billed by the second of work and not by the hour."""
         return self.memory_gb > 0
+
+    @property
+    def bulk(self) -> bool:
+        """Whether it works in jobs, whose answers nobody waits for."""
+        return self.start_seconds > 0
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,8 @@ class Load:
 
 
 def machines(way: Way, load: Load) -> int:
-    """Machines that the busiest second needs; of serverless, requests at once. 0 where nothing was measured."""
-    if way.measured is None:
+    """Machines that the busiest second needs; of serverless, requests at once. 0 for bulk and the unmeasured."""
+    if way.measured is None or way.bulk:
         return 0
     if way.serverless:
         return max(1, math.ceil(load.peak_rate * way.measured.latency_ms / 1000))
@@ -82,14 +92,16 @@ def monthly(way: Way, load: Load) -> float | None:
     """Dollars a month for a load; None where nothing was measured. Machines stand all month for the busiest second."""
     if way.per_image is None:
         return None
+    if way.bulk and way.hourly is not None:  # a job a day
+        return DAYS_A_MONTH * (load.images_a_day * way.per_image + way.start_seconds / 3600 * way.hourly)
     if way.hourly is not None:
         return machines(way, load) * way.hourly * HOURS_A_MONTH + load.images_a_day * DAYS_A_MONTH * way.data
     return load.images_a_day * DAYS_A_MONTH * way.per_image
 
 
 def fits(way: Way, load: Load) -> bool:
-    """Whether a way can be had, is fast enough, and can take the load."""
-    if not way.offered or way.measured is None or way.per_image is None:
+    """Whether a way can be had, is fast enough, and can take the load. Bulk is no answer to one image."""
+    if not way.offered or way.bulk or way.measured is None or way.per_image is None:
         return False
     if way.serverless and machines(way, load) > SERVERLESS_AT_ONCE:
         return False

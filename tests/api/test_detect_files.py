@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.api.processes import COMMAND, resident_megabytes, run
+from tests.conftest import ROOT
 from tests.pictures import encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 from tests.waiting import wait_for
@@ -310,6 +312,29 @@ def test_a_summary_says_how_many_how_long_and_where_the_files_are(asking: tuple[
     assert "1 image in " in summary
     assert " s: 1 object in 1 image." in summary
     assert all(str(tmp_path / name) in summary for name in places.values())
+
+
+FOUND = """
+import resource, sys
+from api.cli.images import find_images
+found = find_images(sys.argv[1:])
+print(len(found.files), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def kilobytes_for(folder: Path, names: int) -> int:
+    """The most memory of a process that finds so many images in a folder."""
+    for number in range(names):
+        (folder / f"{number:06}.jpg").touch()
+    told = subprocess.run([sys.executable, "-c", FOUND, folder], capture_output=True, text=True, check=True, cwd=ROOT)
+    count, most = map(int, told.stdout.split())
+    assert count == names
+    return most
+
+
+def test_of_a_hundred_thousand_images_the_names_alone_are_in_memory(tmp_path: Path) -> None:
+    few = kilobytes_for(tmp_path, 1000)
+    assert kilobytes_for(tmp_path, 100_000) - few < 100_000 * 0.5
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")

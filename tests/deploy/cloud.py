@@ -13,8 +13,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from tests.deploy import moto_side
+from tests.deploy.access import Access, Document, allows
 from tests.deploy.container import model_error
-from tests.deploy.iam import Access, Checks, Document, allows, denial
+from tests.deploy.iam import Checks, denial
 from tests.deploy.plane import Plane, Refusal
 from tests.deploy.registry import Registry, Unknown
 from tests.deploy.wire import jsonable
@@ -117,8 +118,7 @@ class Cloud:
         """A new account."""
         self.rules.clear()
         self.policies.clear()
-        for run in list(self.plane.running.values()):
-            self.plane.stop(run)
+        self.plane.close()
         self.registry = Registry(self.url)
         self.registry.push(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/detect-endpoint:1")
         self.plane = Plane(ACCOUNT, REGION, self.registry)
@@ -266,6 +266,8 @@ def s3_operation(method: str, path: str, query: str) -> str:
         return f"{method.capitalize()}PublicAccessBlock"
     if "encryption" in query:
         return f"{method.capitalize()}BucketEncryption"
+    if method == "POST" and "delete" in query:
+        return "DeleteObjects"
     if method == "GET" and "versions" in query:
         return "ListObjectVersions"
     return S3_OPERATIONS[method, len(path.strip("/").split("/")) > 1]

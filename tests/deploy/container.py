@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -9,7 +10,7 @@ import tempfile
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -20,7 +21,7 @@ REAL = (sys.executable, "-m", "inference.server")
 class Container:
     """An artifact, unpacked and served by a command that prints `listening on URL`."""
 
-    def __init__(self, command: Sequence[str], artifact: bytes) -> None:
+    def __init__(self, command: Sequence[str], artifact: bytes, environment: Mapping[str, str] | None = None) -> None:
         self.folder = tempfile.TemporaryDirectory()
         with tarfile.open(fileobj=io.BytesIO(artifact)) as tar:
             tar.extractall(self.folder.name, filter="data")
@@ -34,6 +35,7 @@ class Container:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env={**os.environ, **(environment or {})},
         )
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

@@ -1,58 +1,16 @@
-"""IAM, as far as our policies go: what AWS checks for a call, and whether a document allows it."""
+"""What IAM checks for a call, by the Service Authorization Reference."""
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+import re
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from tests.deploy import moto_side
+from tests.deploy.access import Access
 from tests.deploy.plane import Plane
 
-Document = dict[str, Any]
 AUTOSCALING_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-
-
-@dataclass(frozen=True)
-class Access:
-    """One check of AWS's: an action, on a resource, in a context."""
-
-    action: str
-    resource: str = "*"
-    context: dict[str, str] = field(default_factory=dict, hash=False)
-
-
-def allows(documents: Iterable[Document], access: Access) -> bool:
-    """Whether any statement of the documents allows an access; none of ours denies."""
-    return any(fits(statement, access) for document in documents for statement in document["Statement"])
-
-
-def fits(statement: Document, access: Access) -> bool:
-    """Whether a statement is about an access."""
-    assert statement["Effect"] == "Allow"
-    return (
-        access.action in statement["Action"]
-        and any(matches(access.resource, pattern) for pattern in statement["Resource"])
-        and all(
-            OPERATORS[operator](access.context.get(key), value)
-            for operator, keys in statement.get("Condition", {}).items()
-            for key, value in keys.items()
-        )
-    )
-
-
-def matches(text: str | None, pattern: str) -> bool:
-    """Whether a text fits a pattern of IAM's: * is anything, ? one character, and [ is itself."""
-    return text is not None and fnmatchcase(text, pattern.replace("[", "[[]"))
-
-
-OPERATORS: dict[str, Callable[[str | None, Any], bool]] = {
-    "ArnEquals": lambda found, value: found == value,
-    "StringEquals": lambda found, value: found == value,
-    "StringLike": matches,
-    "Null": lambda found, value: (found is None) is (value == "true"),
-}
 
 
 @dataclass
@@ -67,7 +25,7 @@ class Checks:
         """The checks for a call."""
         service = {"monitoring": "cloudwatch"}.get(service, service)
         if service == "s3":
-            return self.s3(operation, path, query)
+            return self.s3(operation, path, query, body)
         if service in ("iam", "sts"):
             return self.iam(operation, {key: values[0] for key, values in parse_qs(body.decode()).items()})
         if operation == "InvokeEndpoint":
@@ -93,6 +51,8 @@ class Checks:
         if "ResourceArn" in request:
             return [Access(f"sagemaker:{operation}", request["ResourceArn"], self.tags(request["ResourceArn"]))]
         names = [("model", "ModelName"), ("endpoint-config", "EndpointConfigName"), ("endpoint", "EndpointName")]
+        if "TransformJobName" in request:
+            names = [("transform-job", "TransformJobName")]
         found = []
         for kind, key in names:
             if key in request:
@@ -109,9 +69,12 @@ class Checks:
         item = next((item for item in self.plane.items.values() if item.arn == arn), None)
         return {f"aws:ResourceTag/{key}": value for key, value in (item.tags if item else {}).items()}
 
-    def s3(self, operation: str, path: str, query: str) -> list[Access]:
+    def s3(self, operation: str, path: str, query: str, body: bytes) -> list[Access]:
         """S3's, whose permissions have other names than its operations."""
         bucket, _, key = path.strip("/").partition("/")
+        if operation == "DeleteObjects":
+            keys = re.findall(r"<Key>([^<]*)</Key>", body.decode())
+            return [Access("s3:DeleteObjectVersion", f"arn:aws:s3:::{bucket}/{unquote(key)}") for key in keys]
         if operation == "DeleteObject" and "versionId=" in query:
             operation = "DeleteObjectVersion"
         about = f"{bucket}/{key}" if "Object" in operation and operation[:4] != "List" else bucket

@@ -97,15 +97,47 @@ def fires(account: str, region: str, name: str, since: datetime) -> bool:
     return bool(sorted(values)[math.ceil(0.9 * len(values)) - 1] > alarm.threshold)
 
 
-def write_log(account: str, region: str, group: str, lines: list[str]) -> None:
+def newest(account: str, bucket: str, prefix: str) -> list[str]:
+    """BUCKET/KEY of the objects under a prefix, in the order of the keys."""
+    buckets: Any = s3_backends[account]["aws"].buckets
+    return [f"{bucket}/{key}" for key in sorted(buckets[bucket].keys) if key.startswith(prefix)]
+
+
+def put(account: str, url: str, content: bytes) -> None:
+    """Writes an object."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    backend: Any = s3_backends[account]["aws"]
+    backend.put_object(bucket, key, content)
+
+
+def role_documents(account: str, arn: str) -> list[Any]:
+    """What a role has to be allowed by: its own policy and its boundary; none for a role without."""
+    backend: Any = iam_backends[account]["aws"]
+    role = next(role for role in backend.roles.values() if role.arn == arn)
+    if not role.permissions_boundary_arn:
+        return []
+    own = {"Statement": [s for text in role.policies.values() for s in json.loads(text)["Statement"]]}
+    versions = backend.get_policy(role.permissions_boundary_arn).versions
+    bounds = json.loads(next(one.document for one in versions if one.is_default))
+    return [own, bounds]
+
+
+def make_log_group(account: str, region: str, group: str) -> None:
+    """Makes a log group, unless it is there."""
+    backend = logs_backends[account][region]
+    if group not in backend.groups:
+        backend.create_log_group(group, {})
+
+
+def write_log(account: str, region: str, group: str, lines: list[str], stream: str = "main/i-1") -> None:
     """Writes lines as a container does; nowhere, where there is no group."""
     backend = logs_backends[account][region]
     if group not in backend.groups:
         return
-    backend.ensure_log_stream(group, "main/i-1")
+    backend.ensure_log_stream(group, stream)
     now = int(time.time() * 1000)
     events = [{"timestamp": now + number, "message": line} for number, line in enumerate(lines)]
-    backend.put_log_events(group, "main/i-1", events)
+    backend.put_log_events(group, stream, events)
 
 
 def measure(account: str, region: str, endpoint: str, **values: float) -> None:

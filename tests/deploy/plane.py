@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.deploy import moto_side
+from tests.deploy.access import Access, allows
 from tests.deploy.container import LIGHT, Container
 from tests.deploy.registry import DOCKER, Registry
+from tests.deploy.transforms import Transforms
 from tests.deploy.wire import answer_faults, request_faults
 
 PAGE = 3  # small, so that every listing has several pages
@@ -101,14 +103,28 @@ class Plane:
     unseen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     sins: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.transforms = Transforms(self)
+
     def answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """What SageMaker answers. Raises Refusal; a request that breaks botocore's model is also a sin."""
         if faults := request_faults(operation, request):
             self.sins += faults
             raise Refusal("; ".join(faults))
-        answer: dict[str, Any] = getattr(self, operation)(**request) or {}
+        answer: dict[str, Any] = self.operation(operation)(**request) or {}
         self.sins += [f"{operation} answers {fault}" for fault in answer_faults(operation, answer)]
         return answer
+
+    def operation(self, name: str) -> Any:
+        """What does it: SageMaker is too large for one class."""
+        return getattr(self, name, None) or getattr(self.transforms, name)
+
+    def close(self) -> None:
+        """Ends everything that runs."""
+        for run in list(self.running.values()):
+            self.stop(run)
+        for job in list(self.transforms.jobs.values()):
+            self.transforms.stop(job)
 
     # Models
 
@@ -387,13 +403,26 @@ class Plane:
 
     def check_quota(self, config: str) -> None:
         variant = self.variant(config)
-        machine, wanted = variant.get("InstanceType", ""), variant.get("InitialInstanceCount", 0)
+        self.check_count(variant.get("InstanceType", ""), variant.get("InitialInstanceCount", 0), "endpoint")
+
+    def check_count(self, machine: str, wanted: int, usage: str) -> None:
         if wanted > self.quotas.get(machine, 4):
             raise Refusal(
-                f"The account-level service limit '{machine} for endpoint usage' is {self.quotas[machine]} Instances, "
+                f"The account-level service limit '{machine} for {usage} usage' is {self.quotas[machine]} Instances, "
                 f"with current utilization of 0 Instances and a request delta of {wanted} Instances.",
                 "ResourceLimitExceeded",
             )
+
+    def check_role(self, role: str, action: str, arn: str) -> None:
+        """A sin where a role may not do what a job does in its name; roles that others made may do all."""
+        documents = moto_side.role_documents(self.account, role)
+        access = Access(action, arn, {"aws:ResourceAccount": self.account})
+        if not all(allows([document], access) for document in documents):
+            self.sins.append(f"{role} may not {action} {arn}")
+
+    def refusal(self, sentence: str) -> Refusal:
+        """A refusal for the classes beside this one."""
+        return Refusal(sentence)
 
     def by_arn(self, arn: str) -> Item:
         for item in self.items.values():
@@ -411,6 +440,8 @@ class Plane:
 
     def summary(self, item: Item, prefix: str) -> dict[str, Any]:
         about = {f"{prefix}Name": item.name, f"{prefix}Arn": item.arn, "CreationTime": item.made}
+        if item.kind == "transform-job":
+            about["TransformJobStatus"] = self.transforms.jobs[item.name].status
         if item.kind == "endpoint":
             about |= {"LastModifiedTime": item.made, "EndpointStatus": self.running[item.name].status}
         return about

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.cost.bulk import endpoint_from
 from deploy.cost.measured import Measured
 from deploy.cost.plot import loads
 from deploy.cost.prices import read_prices
@@ -79,6 +80,34 @@ def test_serverless_wins_when_there_is_little_to_do_and_an_instance_when_there_i
     fast = deploy("cost", "--json", *measured, "--images-per-day", "1000", "--max-latency-ms", "100")
     assert fast.json["cheapest"] == "cpu"
     assert deploy("cost", "--json", *measured, "--max-latency-ms", "10").json["cheapest"] is None
+
+
+def test_bulk_has_a_row_and_never_is_the_answer_to_one_image(deploy: Deploy) -> None:
+    answer = deploy("cost", "--json", "--throughput", "cpu=59.8,33", "--throughput", "bulk=59.8").json
+    bulk = {way["name"]: way for way in answer["ways"]}["bulk"]
+    assert bulk["per_million_images"] == pytest.approx((0.102 / 3600 / 59.8 + 4e-7) * 1e6)
+    a_job_a_day = 10_000 * bulk["per_million_images"] / 1e6 + 0.102 * 300 / 3600
+    assert bulk["per_month_at_load"] == pytest.approx(DAYS_A_MONTH * a_job_a_day)
+    assert (bulk["fits"], answer["cheapest"]) == (False, "cpu")
+
+
+@given(st.floats(1, 1000), st.floats(1, 1000))
+def test_from_the_load_that_is_named_an_endpoint_costs_less_and_from_none_before(standing: float, bulk: float) -> None:
+    way = Way("cpu", "", 0.1, Measured(standing, 10, 1000))
+    job = Way("bulk", "", 0.1, Measured(bulk, 10), requests=4e-7, start_seconds=300)
+    found = endpoint_from([way, job], job, Load())
+    if found is not None:
+        assert (monthly(way, Load(found)) or 0) < (monthly(job, Load(found)) or 0)
+    for a_day in (100.0, 10_000.0, 1e6):
+        if found is None or a_day < found:
+            assert (monthly(way, Load(a_day)) or 0) >= (monthly(job, Load(a_day)) or 0)
+
+
+def test_the_answer_says_from_which_load_on_an_endpoint_costs_less(deploy: Deploy) -> None:
+    slow = deploy("cost", "--throughput", "cpu=1000,10", "--throughput", "bulk=1")
+    assert "images a day on, an endpoint that stands costs less" in slow.out
+    fast = deploy("cost", "--throughput", "cpu=59.8,33")
+    assert "No endpoint that stands costs less at any load" in " ".join(fast.out.split())
 
 
 def test_what_aws_no_longer_offers_is_shown_and_never_the_answer(deploy: Deploy) -> None:

@@ -10,10 +10,10 @@ import pytest
 from deploy.policies import DEPLOYER_LOOKS, boundary, deployer, orphans
 from tests.conftest import ROOT
 from tests.deploy import moto_side
+from tests.deploy.access import allows
 from tests.deploy.cloud import ACCOUNT, REGION, Call, Cloud
 from tests.deploy.commands import Answer, Deploy, Weights
 from tests.deploy.deployment import NAME, SCOPE
-from tests.deploy.iam import allows
 from tests.deploy.leftovers import leftovers
 
 NEIGHBOUR = f"{NAME}-2"

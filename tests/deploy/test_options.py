@@ -4,9 +4,9 @@ import boto3
 import pytest
 
 from tests.deploy import moto_side
+from tests.deploy.access import Access, allows
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
 from tests.deploy.commands import Deploy, Weights
-from tests.deploy.iam import Access, allows
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
 INTERFACE = f"arn:aws:ec2:{REGION}:{ACCOUNT}:network-interface/eni-1"

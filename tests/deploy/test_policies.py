@@ -11,10 +11,10 @@ from cloudsplaining.scan.policy_document import PolicyDocument
 from deploy.names import log_group
 from deploy.policies import Document, boundary, deployer, execution, gateway, orphans
 from tests.conftest import ROOT
+from tests.deploy.access import Access, allows
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
 from tests.deploy.commands import Deploy, Weights
 from tests.deploy.deployment import BUCKET, IMAGE, NAME, ROLE, SCOPE
-from tests.deploy.iam import Access, allows
 from tests.deploy.leftovers import leftovers
 
 with warnings.catch_warnings():

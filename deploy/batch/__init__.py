@@ -1,0 +1,1 @@
+"""Bulk: images packed into shards, a transform job over them, its answers joined to the images' names."""
