@@ -1,0 +1,65 @@
+"""Tiles: overlapping parts of a large image, each drawn on a canvas of its own beside the whole image. Numbers only."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil
+
+from api.errors import InvalidParameter
+from api.image.fit import FITS, Fit
+
+OVERLAP = Fraction(1, 5)  # of a tile's side, that two neighbours have in common at least
+STEP = 1 - OVERLAP
+FINE = 2  # canvases: the longest side of a tile of `auto`, by tests/bench/tiles.py
+Part = tuple[int, int, int, int]  # x, y, width, height in pixels of the image
+
+
+def fits_of(whole: Fit, fit: str, size: int, tiles: str | None, most: int) -> list[Fit]:
+    """How the whole image and then each of its tiles is drawn; `tiles` is `auto`, rows and columns as `2x3`, or none.
+
+    Raises InvalidParameter for more than `most` tiles.
+    """
+    if tiles is None:
+        return [whole]
+    rows, columns = _auto(whole.width, whole.height, FINE * size, most) if tiles == "auto" else _read(tiles, most)
+    if rows * columns == 1:
+        return [whole]
+    parts = grid(whole.width, whole.height, rows, columns)
+    return [whole, *(replace(FITS[fit](width, height, size), x=x, y=y) for x, y, width, height in parts)]
+
+
+def grid(width: int, height: int, rows: int, columns: int) -> list[Part]:
+    """The tiles of an image, row by row: they cover it and overlap by 20 % or more; fewer where it is very small."""
+    return [(x, y, wide, high) for y, high in _cut(height, rows) for x, wide in _cut(width, columns)]
+
+
+def _cut(side: int, count: int) -> list[tuple[int, int]]:
+    """Where each of so many parts of a side starts, and their common length."""
+    length = ceil(side / (1 + (count - 1) * STEP))
+    while (count - 1) * int(length * STEP) < side - length:
+        length += 1
+    starts = {min(part * int(length * STEP), side - length): length for part in range(count)}
+    return list(starts.items())
+
+
+def _auto(width: int, height: int, longest: int, most: int) -> tuple[int, int]:
+    """The fewest rows and columns with no tile longer than this; where that is more than `most` tiles, fewer."""
+    rows, columns = (1 + max(0, ceil((side / longest - 1) / STEP)) for side in (height, width))
+    while rows * columns > most:
+        rows, columns = (rows, columns - 1) if columns >= rows else (rows - 1, columns)
+    return rows, columns
+
+
+def _read(tiles: str, most: int) -> tuple[int, int]:
+    rows, columns = map(int, tiles.split("x"))
+    if rows * columns > most:
+        detail = f"tiles={tiles} is {rows * columns} tiles; the maximum is {most}."
+        raise InvalidParameter(detail, parameters=["tiles"])
+    return rows, columns
+
+
+def resolution(fits: Sequence[Fit], width: int, height: int) -> tuple[int, int]:
+    """The size at which an image has all pixels that its parts are drawn with."""
+    across = max(ceil(width * fit.drawn_width / fit.width) for fit in fits)
+    down = max(ceil(height * fit.drawn_height / fit.height) for fit in fits)
+    return across, down
