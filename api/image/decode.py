@@ -1,4 +1,4 @@
-"""Pixels: an encoded image → upright RGB → canvases, and back to bytes. Runs in decoder processes, and in the client."""
+"""Pixels: an encoded image → upright RGB → canvases, and back. Runs in decoder processes, and in the client."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,8 @@ from PIL import Image, ImageCms, ImageFile
 
 from api.errors import DetectError, UndecodableImage
 from api.image.colour_profile import space_of
-from api.image.fit import Corners, Fit
+from api.image.fit import Corners, Fit, resolution
 from api.image.inspection import LYING, EncodedImage
-from api.image.tiles import resolution
 
 # Size is judged by the inspection, against the operator's limits, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None

@@ -1,6 +1,8 @@
-"""Image size ↔ canvas size: where an image or a part of it is drawn on the N×N canvas, and the way back. Numbers only."""
+"""Image size ↔ canvas size: where an image, or a part of it, is drawn on the N×N canvas, and back. Numbers only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 Corners = tuple[float, float, float, float]
 
@@ -46,3 +48,10 @@ def pad(width: int, height: int, size: int) -> Fit:
 
 
 FITS = {"stretch": stretch, "pad": pad}
+
+
+def resolution(fits: Sequence[Fit], width: int, height: int) -> tuple[int, int]:
+    """The size at which an image has all pixels that its parts are drawn with."""
+    across = max(ceil(width * fit.drawn_width / fit.width) for fit in fits)
+    down = max(ceil(height * fit.drawn_height / fit.height) for fit in fits)
+    return across, down

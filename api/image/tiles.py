@@ -1,6 +1,5 @@
 """Tiles: overlapping parts of a large image, each drawn on a canvas of its own beside the whole image. Numbers only."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil
@@ -56,10 +55,3 @@ def _read(tiles: str, most: int) -> tuple[int, int]:
         detail = f"tiles={tiles} is {rows * columns} tiles; the maximum is {most}."
         raise InvalidParameter(detail, parameters=["tiles"])
     return rows, columns
-
-
-def resolution(fits: Sequence[Fit], width: int, height: int) -> tuple[int, int]:
-    """The size at which an image has all pixels that its parts are drawn with."""
-    across = max(ceil(width * fit.drawn_width / fit.width) for fit in fits)
-    down = max(ceil(height * fit.drawn_height / fit.height) for fit in fits)
-    return across, down

@@ -25,6 +25,10 @@ FORMAT = (
     "`webp` are the image with its bounding boxes drawn."
 )
 IMAGE_ID = "Image id in COCO results."
+TILES = (
+    "Overlapping tiles, for objects that are small in the image: `auto`, or rows and columns such as `2x3`. Each is a "
+    "call to the endpoint, besides that of the whole image."
+)
 
 
 class BatchQuery(BaseModel):
@@ -46,6 +50,11 @@ class DetectQuery(BatchQuery):
 
     format: Format | None = Field(None, description=FORMAT)
     image_id: int = Field(0, ge=0, lt=2**63, description=IMAGE_ID)
+    tiles: str | None = Field(None, pattern=r"^(auto|[1-9][0-9]?x[1-9][0-9]?)$", description=TILES)
+
+    def wanted(self, detector: Detector) -> Parameters:
+        """The same, and the tiles."""
+        return super().wanted(detector).model_copy(update={"tiles": self.tiles})
 
 
 Query = TypeVar("Query", bound=BatchQuery)
