@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from api.admission.event_loop import EventLoopLag
@@ -15,7 +15,7 @@ from api.endpoint.transport import Call
 from api.errors import DeadlineExceeded, DetectError, EndpointUnavailable, InvalidParameter
 from api.image.decode import Encoding
 from api.image.decoders import Decoders
-from api.image.fit import FITS, Fit
+from api.image.fit import Fit
 from api.image.inspection import BASE_SECONDS, Cost, EncodedImage, inspect
 from api.image.tiles import fits_of
 from api.render.detections import Seen, detections_of
@@ -97,11 +97,9 @@ class Detector:
 
     def check_queue(self, caller: str, seconds: float = BASE_SECONDS, calls: int = 1) -> None:
         """Raises Overloaded where decoding of so many seconds, or so many calls, would wait too long."""
-        decoding = self._shared.decoding
-        waits = {"decode-queue": decoding.wait(caller, seconds), "endpoint-queue": self._calls.wait(caller, calls)}
-        if decoding.has_work_of(caller) or self._calls.has_work_of(
-            caller
-        ):  # who asks for little is not turned away by it
+        decoding, endpoint = self._shared.decoding, self._calls
+        waits = {"decode-queue": decoding.wait(caller, seconds), "endpoint-queue": endpoint.wait(caller, calls)}
+        if decoding.has_work_of(caller) or endpoint.has_work_of(caller):  # who asks for little is not turned away by it
             waits["event-loop"] = self._shared.lag.wait
         check_wait(waits, self.settings.queue_seconds)
 
@@ -126,8 +124,8 @@ class Detector:
         """The original image with its boxes, encoded; within the same deadline. Raises ImageError, DeadlineExceeded."""
         async with _deadline(asker.ends_at):
             drawn = [tuple(mark) for mark in marks(result.answer.detections)]
-            cost, options = result.image.cost(), {"marks": drawn, "encoding": encoding}
-            [body] = await self._decode("annotate", result.image, cost, asker, Clock(), **options)
+            options = {"marks": drawn, "encoding": encoding}
+            [body] = await self._decode("annotate", result.image, result.image.cost(), asker, Clock(), **options)
             return body
 
     async def current(self) -> Model:
@@ -143,8 +141,7 @@ class Detector:
     def _fits(self, image: EncodedImage, wanted: Parameters) -> list[Fit]:
         """What is drawn on a canvas each: the whole image, then its tiles. Raises InvalidParameter."""
         model = self.model
-        whole = FITS[model.fit](image.width, image.height, model.input_size)
-        return fits_of(whole, model.fit, model.input_size, wanted.tiles, self.settings.max_tiles)
+        return fits_of(image.width, image.height, model.fit, model.input_size, wanted.tiles, self.settings.max_tiles)
 
     async def _look(
         self, image: EncodedImage, asker: Asker, clock: Clock, wanted: Parameters
@@ -152,9 +149,8 @@ class Detector:
         """The endpoint's answer for each canvas of the image, and the model that gave them, reloads seen through."""
         model, revision, fits = self.model, self._serving.revision, self._fits(image, wanted)
         _check(wanted, model)
-        options = {"size": model.input_size, "encoding": self.settings.canvas_format}
-        drawn = [asdict(fit) for fit in fits]
-        canvases = await self._decode("canvases", image, image.cost(fits), asker, clock, fits=drawn, **options)
+        drawn = {"fits": [vars(fit) for fit in fits], "size": model.input_size, "encoding": self.settings.canvas_format}
+        canvases = await self._decode("canvases", image, image.cost(fits), asker, clock, **drawn)
         answers = await self._call_all(canvases, model, asker, clock)
         if {by for _, by in answers} != {revision} and await self._follow() != model:
             return await self._look(image, asker, clock, wanted)
@@ -177,7 +173,7 @@ class Detector:
         alone = len(canvases) == 1 or self.endpoint.breaker_state != "closed"
         answers = [await self._call(canvases[0], model, asker, clock)] if alone else []
         others = [(canvas, asker.part(number), Clock()) for number, canvas in enumerate(canvases)][len(answers) :]
-        async with _together() as group:
+        async with asyncio.TaskGroup() as group:
             calls = [group.create_task(self._call(canvas, model, part, own)) for canvas, part, own in others]
         clock.add_longest([own for _, _, own in others])
         return answers + [call.result() for call in calls]
@@ -213,23 +209,14 @@ class Detector:
 
 
 @asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
-    """Tasks of which the first that fails ends the others; its error is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except ExceptionGroup as failed:
-        first = failed.exceptions[0]
-        raise first from first.__cause__
-
-
-@asynccontextmanager
 async def _deadline(ends_at: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(ends_at - time.monotonic()):
             yield
     except TimeoutError as error:
         raise DeadlineExceeded("The deadline has passed.") from error
+    except ExceptionGroup as failed:  # of calls that went out together: the first has cancelled the others
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
 
 
 def _check(wanted: Parameters, model: Model) -> None:

@@ -13,18 +13,28 @@ FINE = 2  # canvases: the longest side of a tile of `auto`, by tests/bench/tiles
 Part = tuple[int, int, int, int]  # x, y, width, height in pixels of the image
 
 
-def fits_of(whole: Fit, fit: str, size: int, tiles: str | None, most: int) -> list[Fit]:
+def fits_of(width: int, height: int, fit: str, size: int, tiles: str | None, most: int) -> list[Fit]:
     """How the whole image and then each of its tiles is drawn; `tiles` is `auto`, rows and columns as `2x3`, or none.
 
     Raises InvalidParameter for more than `most` tiles.
     """
-    if tiles is None:
-        return [whole]
-    rows, columns = _auto(whole.width, whole.height, FINE * size, most) if tiles == "auto" else _read(tiles, most)
-    if rows * columns == 1:
-        return [whole]
-    parts = grid(whole.width, whole.height, rows, columns)
-    return [whole, *(replace(FITS[fit](width, height, size), x=x, y=y) for x, y, width, height in parts)]
+    rows, columns = rows_and_columns(width, height, size, tiles or "1x1", most)
+    parts = grid(width, height, rows, columns) if rows * columns > 1 else []
+    draw = FITS[fit]
+    return [draw(width, height, size), *(replace(draw(wide, high, size), x=x, y=y) for x, y, wide, high in parts)]
+
+
+def rows_and_columns(width: int, height: int, size: int, tiles: str, most: int) -> tuple[int, int]:
+    """The grid that `tiles` means; `auto` is the smallest whose tiles are at most two canvases long, within `most`.
+
+    Raises InvalidParameter for more than `most` tiles.
+    """
+    if tiles == "auto":
+        return _auto(width, height, FINE * size, most)
+    rows, columns = map(int, tiles.split("x"))
+    if rows * columns > most:
+        raise InvalidParameter(f"{tiles} is {rows * columns} tiles; the maximum is {most}.", parameters=["tiles"])
+    return rows, columns
 
 
 def grid(width: int, height: int, rows: int, columns: int) -> list[Part]:
@@ -46,12 +56,4 @@ def _auto(width: int, height: int, longest: int, most: int) -> tuple[int, int]:
     rows, columns = (1 + max(0, ceil((side / longest - 1) / STEP)) for side in (height, width))
     while rows * columns > most:
         rows, columns = (rows, columns - 1) if columns >= rows else (rows - 1, columns)
-    return rows, columns
-
-
-def _read(tiles: str, most: int) -> tuple[int, int]:
-    rows, columns = map(int, tiles.split("x"))
-    if rows * columns > most:
-        detail = f"tiles={tiles} is {rows * columns} tiles; the maximum is {most}."
-        raise InvalidParameter(detail, parameters=["tiles"])
     return rows, columns
