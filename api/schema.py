@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+TILES = "auto|[1-9][0-9]?x[1-9][0-9]?"  # how tiles are asked for: by a rule, or rows and columns
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 

@@ -13,7 +13,7 @@ from starlette.datastructures import ImmutableMultiDict
 from api.detect import Detector
 from api.errors import InvalidParameter
 from api.render.formats import Format
-from api.schema import Parameters
+from api.schema import TILES, Parameters
 from api.web.upload import PARTS, Fields
 
 MODEL = "Name of the model; `GET /models` lists them. Default: the first."
@@ -25,7 +25,7 @@ FORMAT = (
     "`webp` are the image with its bounding boxes drawn."
 )
 IMAGE_ID = "Image id in COCO results."
-TILES = (
+IN_TILES = (
     "Overlapping tiles, for objects that are small in the image: `auto`, or rows and columns such as `2x3`. Each is a "
     "call to the endpoint, besides that of the whole image."
 )
@@ -50,7 +50,7 @@ class DetectQuery(BatchQuery):
 
     format: Format | None = Field(None, description=FORMAT)
     image_id: int = Field(0, ge=0, lt=2**63, description=IMAGE_ID)
-    tiles: str | None = Field(None, pattern=r"^(auto|[1-9][0-9]?x[1-9][0-9]?)$", description=TILES)
+    tiles: str | None = Field(None, pattern=f"^({TILES})$", description=IN_TILES)
 
     def wanted(self, detector: Detector) -> Parameters:
         """The same, and the tiles."""
