@@ -1,0 +1,192 @@
+"""What tiles find and cost: prints the tables of docs/small-objects.md and says whether each promise held.
+
+    .venv-dev/bin/python -m tests.bench.tiles --coco FILE [--only TABLE…] [--write docs/small-objects.md]
+
+FILE has annotations in COCO's format, with the photographs in `images/` beside it. `scripts/model coco` makes one of
+the two detectors. The table `time` wants a machine that does nothing else.
+"""
+
+import io
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from PIL import Image
+from sahi.postprocess.combine import GreedyNMMPostprocess, NMSPostprocess
+
+from api.endpoint.embedded_process import embedded_endpoint
+from api.image.tiles import grid
+from api.render.merge import Row, merged
+from inference.evaluation import average_precision, evaluate
+from tests.api.gateway import gateway
+from tests.bench.photographs import Images, mosaics, photographs
+from tests.bench.slices import Gateway, by_sahi, detect, rows_of, sliced
+from tests.bench.tables import Measure, Promises, arguments, show, table
+from tests.conftest import COCO
+from tests.model_dirs import BUNDLED
+
+TABLES = ("found", "merging", "time")
+MODELS = {"coco-300": COCO, "person-300": BUNDLED}
+PERSON = [1]  # COCO's category
+ALL = {"min_score": 0.01, "labels": "person"}
+SIZES = ("all", "small", "medium", "large")
+GRIDS = {
+    "photographs": ("auto", "2x2", "3x3"),
+    "mosaics of 4": ("auto", "2x2"),
+    "mosaics of 16": ("auto", "2x2", "3x3"),
+}
+RULES: Mapping[str, Callable[[list[Row]], list[Row]]] = {
+    "suppression, IoU over 0.5": lambda rows: list(merged(rows)),
+    "suppression, IoS over 0.5": by_sahi(NMSPostprocess, "IOS"),
+    "sahi's default: GREEDYNMM, IoS over 0.5": by_sahi(GreedyNMMPostprocess, "IOS"),
+    "GREEDYNMM, IoU over 0.5": by_sahi(GreedyNMMPostprocess, "IOU"),
+}
+BY_RULE = (0.01, 0.3)  # confidence thresholds; sahi's default is 0.3
+
+
+def main() -> int:
+    """The command line."""
+    parser = arguments(__doc__, TABLES)
+    parser.add_argument("--coco", type=Path, metavar="FILE", required=True)
+    chosen = parser.parse_args()
+    single = photographs(chosen.coco)
+    images = {"photographs": single, "mosaics of 4": mosaics(single, 2), "mosaics of 16": mosaics(single, 4)}
+    with detectors() as client:
+        measures: dict[str, Measure] = {
+            "found": lambda: found(client, images),
+            "merging": lambda: merging(client, images["mosaics of 16"]),
+            "time": lambda: duration(client, images["mosaics of 16"], rounds=2 if chosen.quick else 15),
+        }
+        return 0 if show({name: measures[name] for name in chosen.only}, chosen.write) else 1
+
+
+@contextmanager
+def detectors() -> Iterator[httpx2.Client]:
+    """A gateway with both."""
+    with (
+        embedded_endpoint(MODELS) as embedded,
+        gateway(embedded_socket=embedded.socket, endpoints={n: {"model_dir": d} for n, d in MODELS.items()}) as client,
+    ):
+        while client.get("/health/ready").status_code != 200:
+            time.sleep(0.1)
+        yield client
+
+
+def found(client: httpx2.Client, images: Mapping[str, Images]) -> tuple[str, Promises]:
+    """AP and AP50 of people by their size, without tiles and with."""
+    rows, best = [], {}
+    for model in MODELS:
+        for kind, several in images.items():
+            for tiles in (None, *GRIDS[kind]):
+                calls, results = ask(client, several, model=model, **({"tiles": tiles} if tiles else {}))
+                rows.append([model, kind, tiles or "none", f"{calls:.1f}", *precision(several, results)])
+                best[model, kind, tiles] = measured(several, results, 0)
+    promises = {
+        f"{model} finds more people in {kind} with tiles=auto: AP50 {best[model, kind, 'auto']:.3f}, not {alone:.3f}": (
+            best[model, kind, "auto"] > alone
+        )
+        for (model, kind, tiles), alone in best.items()
+        if tiles is None
+    }
+    head = ["model", "images", "tiles", "calls", *SIZES]
+    return table(head, rows), promises
+
+
+def ask(client: httpx2.Client, several: Images, **parameters: Any) -> tuple[float, list[dict[str, Any]]]:
+    """Calls to the endpoint for an image, and the boxes as COCO's results."""
+    calls, results = 0, []
+    for image_id, file in several.files.items():
+        answer = detect(client, file, **ALL, **parameters)
+        calls += answer["calls"]
+        results += [_result(image_id, one["score"], tuple(one["box"].values())) for one in answer["detections"]]
+    return calls / len(several.files), results
+
+
+def precision(several: Images, results: list[dict[str, Any]]) -> list[str]:
+    """AP and AP50 by size."""
+    evaluation = evaluate(several.dataset, results, PERSON)
+    return [
+        f"{average_precision(evaluation, None, size):.3f} / {average_precision(evaluation, 0, size):.3f}"
+        for size in range(len(SIZES))
+    ]
+
+
+def measured(several: Images, results: list[dict[str, Any]], size: int) -> float:
+    """AP50."""
+    return average_precision(evaluate(several.dataset, results, PERSON), 0, size)
+
+
+def merging(client: httpx2.Client, several: Images) -> tuple[str, Promises]:
+    """The same boxes of 4×4 tiles, merged by one rule and another."""
+    rows, scores = [], {}
+    for model in MODELS:
+        seen = {
+            number: rows_of(client, opened(file), grid(*several.size(number), 4, 4), model=model, **ALL)
+            for number, file in several.files.items()
+        }
+        for name, rule in RULES.items():
+            cells = []
+            for least in BY_RULE:
+                results = [
+                    _result(number, row.score, row.box)
+                    for number, boxes in seen.items()
+                    for row in rule([one for one in boxes if one.score >= least])
+                ]
+                scores[model, name, least] = measured(several, results, 0)
+                cells.append(precision(several, results)[0])
+            rows.append([model, name, *cells])
+    ours = next(iter(RULES))
+    promises = {
+        f"{model}, scores from {least}: no rule finds more than ours": all(
+            scores[model, ours, least] >= scores[model, name, least] - 0.001 for name in RULES
+        )
+        for model in MODELS
+        for least in BY_RULE
+    }
+    return table(["model", "rule", *(f"scores from {least}" for least in BY_RULE)], rows), promises
+
+
+def duration(client: httpx2.Client, several: Images, rounds: int) -> tuple[str, Promises]:
+    """One image of 5 megapixels, one call after another in turn: whole, with tiles, and sliced by sahi."""
+    file, parts = several.files[0], grid(*several.size(0), 4, 4)
+    by_hand = Gateway(client, min_score=0.5)
+    subjects: dict[str, Callable[[], object]] = {
+        "one call": lambda: detect(client, file),
+        "`tiles=4x4`, 17 calls": lambda: detect(client, file, tiles="4x4"),
+        "sahi, 17 requests to the gateway": lambda: sliced(by_hand, opened(file), parts[0]),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(rounds):
+        for name, subject in subjects.items():
+            started = time.perf_counter()
+            subject()
+            taken[name].append((time.perf_counter() - started) * 1000)
+    medians = {name: statistics.median(times) for name, times in taken.items()}
+    one, tiled, sahi = medians.values()
+    rows = [[name, f"{ms:.0f}", f"{ms / one:.1f}"] for name, ms in medians.items()]
+    promises = {f"tiles take {tiled / sahi:.2f} of the time of sahi, under 0.8": tiled < 0.8 * sahi}
+    return table(["coco-300, 2560×1920", "ms", "times one call"], rows), promises
+
+
+def opened(file: bytes) -> Image.Image:
+    """The pixels."""
+    return Image.open(io.BytesIO(file)).convert("RGB")
+
+
+def _result(image_id: int, score: float, box: tuple[float, ...]) -> dict[str, Any]:
+    x_min, y_min, x_max, y_max = box
+    return {
+        "image_id": image_id,
+        "category_id": 1,
+        "bbox": [x_min, y_min, x_max - x_min, y_max - y_min],
+        "score": score,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
