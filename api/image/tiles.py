@@ -5,11 +5,12 @@ from fractions import Fraction
 from math import ceil
 
 from api.errors import InvalidParameter
-from api.image.fit import FITS, Fit
+from api.image.fit import FITS, Corners, Fit
 
 OVERLAP = Fraction(1, 5)  # of a tile's side, that two neighbours have in common at least
 STEP = 1 - OVERLAP
 FINE = 2  # canvases: the longest side of a tile of `auto`, by tests/bench/tiles.py
+EDGE = 0.01  # of a tile's side: what ends so near to it may go on beyond
 Part = tuple[int, int, int, int]  # x, y, width, height in pixels of the image
 
 
@@ -57,3 +58,10 @@ def _auto(width: int, height: int, longest: int, most: int) -> tuple[int, int]:
     while rows * columns > most:
         rows, columns = (rows, columns - 1) if columns >= rows else (rows - 1, columns)
     return rows, columns
+
+
+def is_cut(box: Corners, part: Part, width: int, height: int) -> bool:
+    """Whether a box, in pixels of an image of this size, ends where its tile does and the image does not."""
+    x, y, wide, high = part
+    across = (x > 0 and box[0] - x < EDGE * wide) or (x + wide < width and x + wide - box[2] < EDGE * wide)
+    return across or (y > 0 and box[1] - y < EDGE * high) or (y + high < height and y + high - box[3] < EDGE * high)

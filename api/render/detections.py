@@ -6,7 +6,8 @@ from itertools import islice
 from api.endpoint.contract import EndpointAnswer
 from api.errors import EndpointAnswerInvalid
 from api.image.fit import Corners, Fit
-from api.render.merge import Row, merged
+from api.image.tiles import is_cut
+from api.render.merge import Row, best_first, merged
 from api.schema import Box, Detection, Model, Parameters
 
 Seen = tuple[EndpointAnswer, Fit]  # what the endpoint answered for a canvas, and what is drawn on it
@@ -17,22 +18,21 @@ def detections_of(seen: Sequence[Seen], model: Model, wanted: Parameters) -> lis
 
     Best first; those not asked for are left out. Raises EndpointAnswerInvalid where a class has no label.
     """
-    rows = [row for answer, fit in seen for row in _rows(answer, fit, model, wanted)]
-    rows.sort(key=lambda row: (-row.score, row.class_id))
     whole = seen[0][1]
-    found = (_detection(row, model, whole) for row in (merged(rows) if len(seen) > 1 else rows))
+    rows = [row for answer, fit in seen for row in _rows(answer, fit, whole, model, wanted)]
+    found = (_detection(row, model, whole) for row in (merged(rows) if len(seen) > 1 else best_first(rows)))
     visible = (one for one in found if _has_area(one.box) and _has_area(one.box_normalized))
     return list(islice(visible, wanted.max_detections))
 
 
-def _rows(answer: EndpointAnswer, fit: Fit, model: Model, wanted: Parameters) -> Iterator[Row]:
+def _rows(answer: EndpointAnswer, fit: Fit, whole: Fit, model: Model, wanted: Parameters) -> Iterator[Row]:
     _, _, height, width = answer.shape
-    size = model.input_size
+    size, part = model.input_size, (fit.x, fit.y, fit.width, fit.height)
     for class_id, score, (x_min, y_min, x_max, y_max) in answer.rows():
         label = _label(model, class_id)
         box = fit.to_image((x_min * size / width, y_min * size / height, x_max * size / width, y_max * size / height))
         if box and score >= wanted.min_score and (not wanted.labels or label in wanted.labels):
-            yield Row(class_id, round(score, 6), box)
+            yield Row(class_id, round(score, 6), box, is_cut(box, part, whole.width, whole.height))
 
 
 def _label(model: Model, class_id: int) -> str:

@@ -1,4 +1,4 @@
-"""The arithmetic of tiles: laws of where they lie and of what is merged, and sahi as the oracle for both."""
+"""The arithmetic of tiles: laws of where they lie, and of what is kept of the boxes that they have found."""
 
 from itertools import pairwise
 from math import ceil
@@ -6,13 +6,10 @@ from math import ceil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sahi.postprocess.combine import NMSPostprocess
-from sahi.prediction import ObjectPrediction
-from sahi.slicing import get_slice_bboxes
 
-from api.image.fit import resolution
-from api.image.tiles import fits_of, grid, rows_and_columns
-from api.render.merge import SAME, Row, merged
+from api.image.fit import Corners, resolution
+from api.image.tiles import fits_of, grid, is_cut, rows_and_columns
+from api.render.merge import PIECE, SAME, Row, best_first, merged
 
 sides, counts, sizes = st.integers(1, 20_000), st.integers(1, 20), st.integers(32, 2048)
 large = st.integers(400, 20_000)
@@ -75,53 +72,67 @@ def test_the_whole_image_comes_first_and_each_canvas_comes_back_as_its_part(
     assert all(fine[0] * one.width >= width * one.drawn_width for one in parts)
 
 
-@given(st.integers(100, 4000), st.integers(100, 4000), st.integers(1, 6), st.integers(1, 6))
-def test_tiles_lie_where_sahi_puts_them(width: int, height: int, rows: int, columns: int) -> None:
-    """Sahi rounds its overlap down, which may shift a tile by a pixel against the one before."""
-    ours = grid(width, height, rows, columns)
-    _, _, wide, high = ours[0]
-    theirs = get_slice_bboxes(height, width, slice_height=high, slice_width=wide)
-    for x, y, *_ in ours:
-        assert min(max(abs(x - left), abs(y - top)) for left, top, _, _ in theirs) <= max(rows, columns)
+@pytest.mark.parametrize(
+    ("box", "cut"),
+    [
+        ((300, 200, 400, 300), False),
+        ((201, 200, 300, 300), True),
+        ((210, 200, 300, 300), False),
+        ((500, 200, 599, 300), True),
+        ((300, 101, 400, 300), True),
+        ((300, 200, 400, 398), True),
+    ],
+    ids=["inside", "left", "near the left", "right", "top", "bottom"],
+)
+def test_a_box_is_cut_where_its_tile_ends_and_the_image_goes_on(box: Corners, cut: bool) -> None:
+    assert is_cut(box, (200, 100, 400, 300), 1000, 800) is cut
+    assert not is_cut(box, (200, 100, 400, 300), 600, 400) or box[0] < 204 or box[1] < 103
+    assert not is_cut(box, (0, 0, 1000, 800), 1000, 800), "nothing cuts the whole image"
 
 
 corner, side = st.integers(0, 300), st.integers(1, 150)
 boxes = st.builds(lambda x, y, w, h: (float(x), float(y), float(x + w), float(y + h)), corner, corner, side, side)
-found = st.lists(
-    st.builds(Row, st.integers(0, 2), st.floats(0.01, 1), boxes), max_size=25, unique_by=lambda row: row[1]
-)
+found = st.lists(st.builds(Row, st.integers(0, 2), st.floats(0.01, 1), boxes, st.booleans()), max_size=25, unique=True)
 
 
-def best_first(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: -row.score)
+def shared(one: Corners, other: Corners) -> float:
+    width, height = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, width) * max(0.0, height)
 
 
-def iou(one: Row, other: Row) -> float:
-    width = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
-    height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
-    shared = max(0.0, width) * max(0.0, height)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one.box, other.box)]
-    return shared / (sum(areas) - shared)
+def area(box: Corners) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def same(one: Row, other: Row) -> bool:
+    common = shared(one.box, other.box)
+    union = area(one.box) + area(other.box) - common
+    return one.class_id == other.class_id and common > SAME * union
+
+
+def piece(one: Row, other: Row) -> bool:
+    common = shared(one.box, other.box)
+    return one.cut and one.class_id == other.class_id and common > PIECE * area(one.box)
 
 
 @given(found)
-def test_merging_keeps_the_best_of_what_overlaps_and_loses_nothing_else(rows: list[Row]) -> None:
-    kept = list(merged(best_first(rows)))
-    assert set(kept) <= set(rows)
+def test_what_is_kept_is_sorted_and_no_two_of_it_are_one_object(rows: list[Row]) -> None:
+    kept = merged(rows)
     assert kept == best_first(kept)
-    assert list(merged(kept)) == kept, "again it changes nothing"
-    for row in rows:
-        near = [one for one in kept if one.class_id == row.class_id and one.score >= row.score]
-        assert row in kept or any(iou(row, one) > SAME for one in near)
+    assert not [one for one in kept for other in kept if one is not other and same(one, other)]
+    assert merged(kept) == kept, "again it changes nothing"
 
 
 @given(found)
-def test_merging_keeps_what_sahis_suppression_keeps(rows: list[Row]) -> None:
-    suppress = NMSPostprocess(match_threshold=SAME, match_metric="IOU", class_agnostic=False)
-    predictions = [
-        ObjectPrediction(bbox=list(row.box), category_id=row.class_id, score=row.score, full_shape=[500, 500])
-        for row in rows
-    ]
-    theirs = {(one.category.id, *one.bbox.to_xyxy()) for one in suppress(predictions)} if predictions else set()
-    at_the_edge = any(abs(iou(one, other) - SAME) < 1e-6 for one in rows for other in rows)
-    assert at_the_edge or {(row.class_id, *row.box) for row in merged(best_first(rows))} == theirs
+def test_nothing_is_lost_but_what_a_better_box_shows_or_a_whole_one(rows: list[Row]) -> None:
+    kept = merged(rows)
+    assert set(kept) <= set(rows)
+    for row in set(rows) - set(kept):
+        better = [one for one in kept if (one.cut, -one.score) <= (row.cut, -row.score)]
+        assert any(same(row, one) or piece(row, one) for one in better)
+
+
+@given(found)
+def test_boxes_that_nothing_cuts_are_kept_whatever_is_cut_beside_them(rows: list[Row]) -> None:
+    whole = [row for row in rows if not row.cut]
+    assert [row for row in merged(rows) if not row.cut] == merged(whole)

@@ -11,7 +11,7 @@ from sahi.postprocess.combine import GreedyNMMPostprocess, NMSPostprocess
 from sahi.predict import get_sliced_prediction
 from sahi.prediction import ObjectPrediction
 
-from api.image.tiles import Part
+from api.image.tiles import Part, is_cut
 from api.render.merge import Row
 from tests.pictures import encoded
 
@@ -53,14 +53,15 @@ def detect(client: httpx2.Client, image: bytes, **parameters: Any) -> dict[str, 
 
 
 def rows_of(client: httpx2.Client, image: Image.Image, parts: list[Part], **parameters: Any) -> list[Row]:
-    """What is found in the whole image and in each part, not merged, in pixels of the image; best first."""
+    """What is found in the whole image and in each part, not merged, in pixels of the image."""
     found = []
     for x, y, width, height in [(0, 0, *image.size), *parts]:
         crop = encoded(image.crop((x, y, x + width, y + height)), quality=95, subsampling=0)
         for row in map(_row, detect(client, crop, **parameters)["detections"]):
             x_min, y_min, x_max, y_max = row.box
-            found.append(row._replace(box=(x + x_min, y + y_min, x + x_max, y + y_max)))
-    return sorted(found, key=lambda row: -row.score)
+            moved = (x + x_min, y + y_min, x + x_max, y + y_max)
+            found.append(row._replace(box=moved, cut=is_cut(moved, (x, y, width, height), *image.size)))
+    return found
 
 
 def by_sahi(kind: type[GreedyNMMPostprocess | NMSPostprocess], metric: str) -> Callable[[list[Row]], list[Row]]:
