@@ -11,14 +11,16 @@ from sahi.postprocess.combine import GreedyNMMPostprocess, NMSPostprocess
 from sahi.predict import get_sliced_prediction
 from sahi.prediction import ObjectPrediction
 
+from api.image.fit import Corners
 from api.image.tiles import Part, is_cut
 from api.render.merge import Row
+from tests.bench.people import detect
 from tests.pictures import encoded
 
 FAR = 100_000  # pixels: sahi clips boxes to a size that it is told
 
 
-class Gateway(DetectionModel):  # type: ignore[misc]  # that is how sahi takes a detector
+class Gateway(DetectionModel):
     """A gateway as a detector of sahi's."""
 
     def __init__(self, client: httpx2.Client, **parameters: Any) -> None:
@@ -46,12 +48,6 @@ def sliced(gateway: Gateway, image: Image.Image, part: Part) -> int:
     return len(found.object_prediction_list)
 
 
-def detect(client: httpx2.Client, image: bytes, **parameters: Any) -> dict[str, Any]:
-    """The gateway's response."""
-    response: dict[str, Any] = client.post("/detect", params=parameters, content=image).raise_for_status().json()
-    return response
-
-
 def rows_of(client: httpx2.Client, image: Image.Image, parts: list[Part], **parameters: Any) -> list[Row]:
     """What is found in the whole image and in each part, not merged, in pixels of the image."""
     found = []
@@ -70,7 +66,7 @@ def by_sahi(kind: type[GreedyNMMPostprocess | NMSPostprocess], metric: str) -> C
 
     def rule(rows: list[Row]) -> list[Row]:
         merged = merge([_prediction(row) for row in rows]) if rows else []
-        return [Row(one.category.id, float(one.score.value), tuple(one.bbox.to_xyxy())) for one in merged]
+        return [Row(one.category.id, float(one.score.value), _corners(one)) for one in merged]
 
     return rule
 
@@ -88,3 +84,8 @@ def _prediction(row: Row, shift: Any = None, shape: Any = None) -> ObjectPredict
         shift_amount=shift or [0, 0],
         full_shape=shape or [FAR, FAR],
     )
+
+
+def _corners(prediction: ObjectPrediction) -> Corners:
+    x_min, y_min, x_max, y_max = prediction.bbox.to_xyxy()
+    return x_min, y_min, x_max, y_max

@@ -16,25 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from PIL import Image
 from sahi.postprocess.combine import GreedyNMMPostprocess, NMSPostprocess
 
-from api.endpoint.embedded_process import embedded_endpoint
 from api.image.tiles import grid
 from api.render.merge import Row, merged
-from inference.evaluation import average_precision, evaluate
+from tests.api.conftest import send_boto3_to
 from tests.api.gateway import gateway
+from tests.bench.people import ALL, SIZES, ask, detect, measured, precision, result, serving
 from tests.bench.photographs import Images, mosaics, photographs
-from tests.bench.slices import Gateway, by_sahi, detect, rows_of, sliced
+from tests.bench.slices import Gateway, by_sahi, rows_of, sliced
 from tests.bench.tables import Measure, Promises, arguments, show, table
 from tests.conftest import COCO
 from tests.model_dirs import BUNDLED
+from tests.seed_endpoint import Answer, SeedEndpoint, answer, reply
 
 TABLES = ("found", "merging", "time")
 MODELS = {"coco-300": COCO, "person-300": BUNDLED}
-PERSON = [1]  # COCO's category
-ALL = {"min_score": 0.01, "labels": "person"}
-SIZES = ("all", "small", "medium", "large")
 GRIDS = {
     "photographs": ("auto", "2x2", "3x3"),
     "mosaics of 4": ("auto", "2x2"),
@@ -49,6 +48,8 @@ RULES: Mapping[str, Callable[[list[Row]], list[Row]]] = {
 }
 LEAST = (0.01, 0.3)  # confidence thresholds; sahi's default is 0.3
 NOISE = 0.005  # of AP50
+ALONE, TILED, SLICED = "one call", "`tiles=4x4`", "sahi, 4×4 slices and the whole"
+CALL_SECONDS = 0.05
 
 
 def main() -> int:
@@ -58,25 +59,13 @@ def main() -> int:
     chosen = parser.parse_args()
     single = photographs(chosen.coco)
     images = {"photographs": single, "mosaics of 4": mosaics(single, 2), "mosaics of 16": mosaics(single, 4)}
-    with detectors() as client:
+    with serving(MODELS) as client:
         measures: dict[str, Measure] = {
             "found": lambda: found(client, images),
             "merging": lambda: merging(client, images),
             "time": lambda: duration(client, images["mosaics of 16"], rounds=2 if chosen.quick else 15),
         }
         return 0 if show({name: measures[name] for name in chosen.only}, chosen.write) else 1
-
-
-@contextmanager
-def detectors() -> Iterator[httpx2.Client]:
-    """A gateway with both."""
-    with (
-        embedded_endpoint(MODELS) as embedded,
-        gateway(embedded_socket=embedded.socket, endpoints={n: {"model_dir": d} for n, d in MODELS.items()}) as client,
-    ):
-        while client.get("/health/ready").status_code != 200:
-            time.sleep(0.1)
-        yield client
 
 
 def found(client: httpx2.Client, images: Mapping[str, Images]) -> tuple[str, Promises]:
@@ -87,7 +76,7 @@ def found(client: httpx2.Client, images: Mapping[str, Images]) -> tuple[str, Pro
             for tiles in (None, *GRIDS[kind]):
                 calls, results = ask(client, several, model=model, **({"tiles": tiles} if tiles else {}))
                 rows.append([model, kind, tiles or "none", f"{calls:.1f}", *precision(several, results)])
-                best[model, kind, tiles] = measured(several, results, 0)
+                best[model, kind, tiles] = measured(several, results)
     promises = {
         f"{model} finds more people in {kind} with tiles=auto: AP50 {best[model, kind, 'auto']:.3f}, not {alone:.3f}": (
             best[model, kind, "auto"] > alone
@@ -99,30 +88,6 @@ def found(client: httpx2.Client, images: Mapping[str, Images]) -> tuple[str, Pro
     return table(head, rows), promises
 
 
-def ask(client: httpx2.Client, several: Images, **parameters: Any) -> tuple[float, list[dict[str, Any]]]:
-    """Calls to the endpoint for an image, and the boxes as COCO's results."""
-    calls, results = 0, []
-    for image_id, file in several.files.items():
-        answer = detect(client, file, **ALL, **parameters)
-        calls += answer["calls"]
-        results += [_result(image_id, one["score"], tuple(one["box"].values())) for one in answer["detections"]]
-    return calls / len(several.files), results
-
-
-def precision(several: Images, results: list[dict[str, Any]]) -> list[str]:
-    """AP and AP50 by size."""
-    evaluation = evaluate(several.dataset, results, PERSON)
-    return [
-        f"{average_precision(evaluation, None, size):.3f} / {average_precision(evaluation, 0, size):.3f}"
-        for size in range(len(SIZES))
-    ]
-
-
-def measured(several: Images, results: list[dict[str, Any]], size: int) -> float:
-    """AP50."""
-    return average_precision(evaluate(several.dataset, results, PERSON), 0, size)
-
-
 def merging(client: httpx2.Client, images: Mapping[str, Images]) -> tuple[str, Promises]:
     """The same boxes of 2×2 tiles of photographs and 4×4 of mosaics, merged by one rule and another."""
     rows, scores = [], {}
@@ -131,7 +96,7 @@ def merging(client: httpx2.Client, images: Mapping[str, Images]) -> tuple[str, P
             seen = unmerged(client, images[kind], side, model)
             for name, rule in RULES.items():
                 results = {least: by_rule(seen, rule, least) for least in LEAST}
-                scores[model, kind, name] = [measured(images[kind], one, 0) for one in results.values()]
+                scores[model, kind, name] = [measured(images[kind], one) for one in results.values()]
                 rows.append([model, kind, name, *(precision(images[kind], one)[0] for one in results.values())])
     ours = next(iter(RULES))
     promises = {
@@ -158,20 +123,53 @@ def by_rule(
 ) -> list[dict[str, Any]]:
     """COCO's results of what is left by a rule, of the boxes with a score of `least` or more."""
     return [
-        _result(number, row.score, row.box)
+        result(number, row.score, row.box)
         for number, boxes in seen.items()
         for row in rule([one for one in boxes if one.score >= least])
     ]
 
 
 def duration(client: httpx2.Client, several: Images, rounds: int) -> tuple[str, Promises]:
-    """One image of 5 megapixels, one call after another in turn: whole, with tiles, and sliced by sahi."""
-    file, parts = several.files[0], grid(*several.size(0), 4, 4)
+    """One image of 5 megapixels, in turn: one call, tiles, and the same slices by sahi, a request to the gateway each."""
+    with many_machines() as other:
+        taken = {"embedded": lap(client, several, rounds), "many machines": lap(other, several, rounds)}
+    rows = [
+        [name, *(f"{ms[name]:.0f}" for ms in taken.values()), *(f"{ms[name] / ms[ALONE]:.1f}" for ms in taken.values())]
+        for name in (ALONE, TILED, SLICED)
+    ]
+    promises = {
+        f"{where}, tiles take {ms[TILED] / ms[SLICED]:.2f} of the time of sahi, at most {most}": (
+            ms[TILED] <= most * ms[SLICED]
+        )
+        for (where, ms), most in zip(taken.items(), (1.0, 0.5), strict=True)
+    }
+    head = ["2560×1920", *(f"ms, {where}" for where in taken), *(f"times one call, {where}" for where in taken)]
+    return table(head, rows), promises
+
+
+@contextmanager
+def many_machines() -> Iterator[httpx2.Client]:
+    """A gateway before an endpoint that takes a twentieth of a second for each call, however many come at once."""
+
+    def think(_: dict[str, Any]) -> Answer:
+        time.sleep(CALL_SECONDS)
+        return reply(answer(size=300))
+
+    with SeedEndpoint() as endpoint, pytest.MonkeyPatch.context() as environment:
+        endpoint.script = think
+        send_boto3_to(endpoint, environment)
+        with gateway(endpoint_name="seed", input_size=300) as client:
+            yield client
+
+
+def lap(client: httpx2.Client, several: Images, rounds: int) -> dict[str, float]:
+    """The median milliseconds of each."""
+    file, part = several.files[0], grid(*several.size(0), 4, 4)[0]
     by_hand = Gateway(client, min_score=0.5)
     subjects: dict[str, Callable[[], object]] = {
-        "one call": lambda: detect(client, file),
-        "`tiles=4x4`, 17 calls": lambda: detect(client, file, tiles="4x4"),
-        "sahi, 17 requests to the gateway": lambda: sliced(by_hand, opened(file), parts[0]),
+        ALONE: lambda: detect(client, file),
+        TILED: lambda: detect(client, file, tiles="4x4"),
+        SLICED: lambda: sliced(by_hand, opened(file), part),
     }
     taken: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(rounds):
@@ -179,26 +177,12 @@ def duration(client: httpx2.Client, several: Images, rounds: int) -> tuple[str, 
             started = time.perf_counter()
             subject()
             taken[name].append((time.perf_counter() - started) * 1000)
-    medians = {name: statistics.median(times) for name, times in taken.items()}
-    one, tiled, sahi = medians.values()
-    rows = [[name, f"{ms:.0f}", f"{ms / one:.1f}"] for name, ms in medians.items()]
-    promises = {f"tiles take {tiled / sahi:.2f} of the time of sahi, under 0.8": tiled < 0.8 * sahi}
-    return table(["coco-300, 2560×1920", "ms", "times one call"], rows), promises
+    return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def opened(file: bytes) -> Image.Image:
     """The pixels."""
     return Image.open(io.BytesIO(file)).convert("RGB")
-
-
-def _result(image_id: int, score: float, box: tuple[float, ...]) -> dict[str, Any]:
-    x_min, y_min, x_max, y_max = box
-    return {
-        "image_id": image_id,
-        "category_id": 1,
-        "bbox": [x_min, y_min, x_max - x_min, y_max - y_min],
-        "score": score,
-    }
 
 
 if __name__ == "__main__":
