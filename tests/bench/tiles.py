@@ -130,7 +130,7 @@ def by_rule(
 
 
 def duration(client: httpx2.Client, several: Images, rounds: int) -> tuple[str, Promises]:
-    """One image of 5 megapixels, in turn: one call, tiles, and the same slices by sahi, a request to the gateway each."""
+    """One image of 5 megapixels, in turn: one call, tiles, and the same slices sent by sahi."""
     with many_machines() as other:
         taken = {"embedded": lap(client, several, rounds), "many machines": lap(other, several, rounds)}
     rows = [
