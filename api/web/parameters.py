@@ -42,7 +42,7 @@ class BatchQuery(BaseModel):
     def wanted(self, detector: Detector) -> Parameters:
         """The same with this model's defaults."""
         least = detector.model.min_score if self.min_score is None else self.min_score
-        return Parameters(min_score=least, labels=self.labels, max_detections=self.max_detections)
+        return Parameters(min_score=least, labels=self.labels, max_detections=self.max_detections, tiles=None)
 
 
 class DetectQuery(BatchQuery):

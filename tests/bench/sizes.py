@@ -7,6 +7,7 @@ of FOLDER, none of which may be among them. `scripts/model coco` makes one of th
 environments. Wants a machine that does nothing else.
 """
 
+import json
 import shutil
 import sys
 import tempfile
@@ -61,7 +62,11 @@ def directories(folder: Path, calibration: Path) -> dict[str, Path]:
             made.mkdir()
             shutil.copy(source / "model.json", made)
         shutil.copy(source / "model.onnx", models[f"{name}-fp32"])
-        mxnet("-c", INT8, source / "model.onnx", models[f"{name}-int8"] / "model.int8.onnx", calibration)
+    mxnet("-c", INT8, COCO / "model.onnx", models["coco-300-int8"] / "model.int8.onnx", calibration)
+    network = json.loads((BUNDLED / "model.json").read_text())["network"]
+    weights = (network, "--params", BUNDLED / "person.params", "--input-size", "300")
+    mxnet("-m", "inference.export", *weights, "--calibration", calibration, "--out", folder / "exported")
+    shutil.copy(folder / "exported" / "model.int8.onnx", models["person-300-int8"])
     return models
 
 
