@@ -30,6 +30,7 @@ USUAL_BYTES_PER_PIXEL = 12
 SECONDS_PER_MEGAPIXEL = {"jpeg": 0.006, "webp": 0.014, "png": 0.025}
 USUAL_SECONDS_PER_MEGAPIXEL = 0.03
 BASE_SECONDS = 0.004  # resizing and encoding the canvas
+USUAL_CANVAS = 512 * 512  # pixels; larger ones take longer
 
 
 class Cost(NamedTuple):
@@ -81,9 +82,9 @@ class EncodedImage:
     def cost(self, fits: Sequence[Fit] = ()) -> Cost:
         """What it takes to draw the image as each of `fits` says or, without any, to decode it whole."""
         size = max(resolution(fits, self.width, self.height)) if fits else None
-        more = fits[1:]
-        canvases = sum(3 * fit.drawn_width * fit.drawn_height for fit in more)
-        return Cost(self.seconds(size) + len(more) * BASE_SECONDS, self.memory(size) + canvases)
+        canvases = [fit.drawn_width * fit.drawn_height for fit in fits[1:]]  # the estimates have one already
+        drawing = sum(BASE_SECONDS * max(1.0, pixels / USUAL_CANVAS) for pixels in canvases)
+        return Cost(self.seconds(size) + drawing, self.memory(size) + 3 * sum(canvases))
 
 
 def inspect(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: int) -> EncodedImage:
