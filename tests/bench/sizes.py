@@ -2,9 +2,9 @@
 
     .venv-dev/bin/python -m tests.bench.sizes --coco FILE --calibration FOLDER [--write docs/engine.md]
 
-FILE has annotations in COCO's format, with the photographs in `images/` beside it; int8 is calibrated with the images
-of FOLDER, JPEG or PNG, none of which may be among them. `scripts/model coco` makes one of the detectors, and scripts/test the
-environments. Wants a machine that does nothing else.
+FILE has annotations in COCO's format, with the photographs in `images/` beside it. int8 is calibrated with the JPEG
+and PNG files of FOLDER, none of which may be among them. `scripts/model coco` makes one of the detectors, and
+scripts/test the environments. Wants a machine that does nothing else.
 """
 
 import json
