@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.cost.measured import Measured
+from deploy.cost.measured import BYTES_PER_IMAGE, Measured
 from deploy.cost.prices import read_prices
 from deploy.cost.ways import Way
 from tests.bench.models import model_dirs, mxnet
@@ -80,7 +80,7 @@ def sizes(models: Mapping[str, Path], several: Images, folder: Path, rounds: int
     for name, ms in took.items():
         people = precision(several, found[name])[0] if name in found else ""
         canvas = f"{size_of(name)}×{size_of(name)}"
-        rows.append([*name.rsplit("-", 1), canvas, people, f"{ms:.1f}", f"{dollars(ms):.2f}"])
+        rows.append([*name.rsplit("-", 1), canvas, people, f"{ms:.1f}", f"{dollars(ms, size_of(name)):.2f}"])
     promises = {}
     for name in TRAINED:
         lost = measured(several, found[f"{name}-fp32"], None) - measured(several, found[f"{name}-int8"], None)
@@ -106,11 +106,12 @@ def size_of(name: str) -> int:
     return 512 if name.startswith(ORIGINAL) else 300
 
 
-def dollars(ms: float) -> float:
+def dollars(ms: float, size: int) -> float:
     """For a million images on one machine that is never idle, the data that goes in and out with it."""
     prices = read_prices()
     hourly, gigabyte = prices.of(MACHINE).usd, prices.of("data").usd
-    way = Way(MACHINE, MACHINE, hourly, Measured(1000 / ms, ms), gigabyte=gigabyte)
+    bytes_each = BYTES_PER_IMAGE * (size / 512) ** 2
+    way = Way(MACHINE, MACHINE, hourly, Measured(1000 / ms, ms, bytes_each), gigabyte=gigabyte)
     return 1e6 * (way.per_image or 0.0)
 
 
