@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from api.admission.event_loop import EventLoopLag
@@ -15,9 +15,10 @@ from api.endpoint.transport import Call
 from api.errors import DeadlineExceeded, DetectError, EndpointUnavailable, InvalidParameter
 from api.image.decode import Encoding
 from api.image.decoders import Decoders
-from api.image.fit import FITS, Fit
-from api.image.inspection import BASE_SECONDS, EncodedImage, inspect
-from api.render.detections import detections_of
+from api.image.fit import Fit
+from api.image.inspection import BASE_SECONDS, Cost, EncodedImage, inspect
+from api.image.tiles import fits_of
+from api.render.detections import Seen, detections_of
 from api.render.marks import marks
 from api.render.result import Result
 from api.schema import Detection, Detections, ImageInfo, Model, ModelRef, Parameters
@@ -26,6 +27,7 @@ from api.telemetry.clock import Clock
 from api.telemetry.metrics import Metrics
 
 USUAL_CALL_SECONDS = 0.1  # of an endpoint, until it is measured
+Answered = tuple[EndpointAnswer, str]  # and the revision of the model that gave it
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,19 @@ class Shared:
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks, by whose turn it is in the queues; under which id; and when the time for it is over."""
+    """Who asks, by whose turn it is in the queues; under which id; when the time for it is over.
+
+    `charge` counts so many more calls towards the rate. Raises RateLimited.
+    """
 
     caller: str
     request_id: str
     ends_at: float
+    charge: Callable[[int], Awaitable[None]]
+
+    def part(self, number: int) -> Self:
+        """The same for one of a request's calls; SageMaker's inference ids end at 64 characters."""
+        return replace(self, request_id=f"{self.request_id[:60]}.{number}") if number else self
 
 
 class Detector:
@@ -85,11 +95,11 @@ class Detector:
         """What the model is, as far as this process has heard."""
         return self._serving.model
 
-    def check_queue(self, caller: str, seconds: float = BASE_SECONDS) -> None:
-        """Raises Overloaded where decoding of so many seconds would wait too long, here or for the endpoint."""
-        decoding, calls = self._shared.decoding, self._calls
-        waits = {"decode-queue": decoding.wait(caller, seconds), "endpoint-queue": calls.wait(caller, 1)}
-        if decoding.has_work_of(caller) or calls.has_work_of(caller):  # who asks for little is not turned away by it
+    def check_queue(self, caller: str, seconds: float = BASE_SECONDS, calls: int = 1) -> None:
+        """Raises Overloaded where decoding of so many seconds, or so many calls, would wait too long."""
+        decoding, endpoint = self._shared.decoding, self._calls
+        waits = {"decode-queue": decoding.wait(caller, seconds), "endpoint-queue": endpoint.wait(caller, calls)}
+        if decoding.has_work_of(caller) or endpoint.has_work_of(caller):  # who asks for little is not turned away by it
             waits["event-loop"] = self._shared.lag.wait
         check_wait(waits, self.settings.queue_seconds)
 
@@ -101,18 +111,22 @@ class Detector:
         clock, settings = Clock(), self.settings
         async with _deadline(asker.ends_at):
             image = inspect(upload, settings.formats, settings.max_pixels, settings.max_side)
-            self.check_queue(asker.caller, image.seconds(self.model.input_size))
+            fits = self._fits(image, wanted)
+            self.check_queue(asker.caller, image.cost(fits).seconds, len(fits))
+            await asker.charge(len(fits) - 1)
             del upload
-            answer, fit, model = await self._answer(image, asker, clock, wanted)
+            seen, model = await self._look(image, asker, clock, wanted)
         self._metrics.detected(self.name, clock.spent, image.width * image.height)
-        found = detections_of(answer, fit, model, wanted)
-        return Result(_native(model, image, found, wanted, asker.request_id, clock), image, model)
+        found = detections_of(seen, model, wanted)
+        return Result(_native(model, image, found, wanted, asker.request_id, clock, len(seen)), image, model)
 
     async def draw(self, result: Result, encoding: Encoding, asker: Asker) -> bytes:
         """The original image with its boxes, encoded; within the same deadline. Raises ImageError, DeadlineExceeded."""
         async with _deadline(asker.ends_at):
             drawn = [tuple(mark) for mark in marks(result.answer.detections)]
-            return await self._decode("annotate", result.image, asker, Clock(), marks=drawn, encoding=encoding)
+            options = {"marks": drawn, "encoding": encoding}
+            [body] = await self._decode("annotate", result.image, result.image.cost(), asker, Clock(), **options)
+            return body
 
     async def current(self) -> Model:
         """What the model is now, asked of an embedded endpoint; of SageMaker's nothing is asked."""
@@ -124,30 +138,47 @@ class Detector:
         """Have the endpoint load its model directory again. Raises NotReloaded, EndpointUnavailable."""
         await asyncio.to_thread(self.endpoint.reload)
 
-    async def _answer(
-        self, image: EncodedImage, asker: Asker, clock: Clock, wanted: Parameters
-    ) -> tuple[EndpointAnswer, Fit, Model]:
-        """The endpoint's answer for the image, how it was fitted, and the model that gave it, reloads seen through."""
-        model, revision = self.model, self._serving.revision
-        _check(wanted, model)
-        fit = FITS[model.fit](image.width, image.height, model.input_size)
-        options = {"fit": vars(fit), "size": model.input_size, "encoding": self.settings.canvas_format}
-        canvas = await self._decode("canvas", image, asker, clock, **options)
-        answer, answered_by = await self._call(canvas, model, asker, clock)
-        if answered_by != revision and await self._follow() != model:
-            return await self._answer(image, asker, clock, wanted)
-        return answer, fit, model
+    def _fits(self, image: EncodedImage, wanted: Parameters) -> list[Fit]:
+        """What is drawn on a canvas each: the whole image, then its tiles. Raises InvalidParameter."""
+        model = self.model
+        return fits_of(image.width, image.height, model.fit, model.input_size, wanted.tiles, self.settings.max_tiles)
 
-    async def _decode(self, work: str, image: EncodedImage, asker: Asker, clock: Clock, **options: Any) -> bytes:
-        """The result of a piece of work on the image, in its caller's turn, by a process that can be killed."""
-        size: int | None = options.get("size")  # of the canvas; None is the whole image
-        seconds, memory = image.seconds(size), image.memory(size)
-        async with self._shared.decoding.turn(asker.caller, seconds, memory) as turn:
+    async def _look(
+        self, image: EncodedImage, asker: Asker, clock: Clock, wanted: Parameters
+    ) -> tuple[list[Seen], Model]:
+        """The endpoint's answer for each canvas of the image, and the model that gave them, reloads seen through."""
+        model, revision, fits = self.model, self._serving.revision, self._fits(image, wanted)
+        _check(wanted, model)
+        drawn = {"fits": [vars(fit) for fit in fits], "size": model.input_size, "encoding": self.settings.canvas_format}
+        canvases = await self._decode("canvases", image, image.cost(fits), asker, clock, **drawn)
+        answers = await self._call_all(canvases, model, asker, clock)
+        if {by for _, by in answers} != {revision} and await self._follow() != model:
+            return await self._look(image, asker, clock, wanted)
+        return [(answer, fit) for (answer, _), fit in zip(answers, fits, strict=True)], model
+
+    async def _decode(
+        self, work: str, image: EncodedImage, cost: Cost, asker: Asker, clock: Clock, **options: Any
+    ) -> list[bytes]:
+        """The results of a piece of work on the image, in its caller's turn, by a process that can be killed."""
+        async with self._shared.decoding.turn(asker.caller, cost.seconds, cost.memory) as turn:
             clock.add("queue", turn.waited)
             with clock.time("decode"):
-                return await self._shared.decoders.do(work, image, seconds, memory=memory, **options)
+                return await self._shared.decoders.do(work, image, cost.seconds, memory=cost.memory, **options)
 
-    async def _call(self, canvas: bytes, model: Model, asker: Asker, clock: Clock) -> tuple[EndpointAnswer, str]:
+    async def _call_all(self, canvases: list[bytes], model: Model, asker: Asker, clock: Clock) -> list[Answered]:
+        """The answer for each canvas. The calls go out together; where one fails, the others are cancelled.
+
+        While the breaker lets a single call pass, to try the endpoint, that of the whole image goes first.
+        """
+        alone = len(canvases) == 1 or self.endpoint.breaker_state != "closed"
+        answers = [await self._call(canvases[0], model, asker, clock)] if alone else []
+        others = [(canvas, asker.part(number), Clock()) for number, canvas in enumerate(canvases)][len(answers) :]
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(self._call(canvas, model, part, own)) for canvas, part, own in others]
+        clock.add_longest([own for _, _, own in others])
+        return answers + [call.result() for call in calls]
+
+    async def _call(self, canvas: bytes, model: Model, asker: Asker, clock: Clock) -> Answered:
         """The endpoint's answer for a canvas, in its caller's turn, and the revision of the model that gave it."""
         call = Call(asker.request_id, asker.ends_at - time.monotonic())
         async with self._calls.turn(asker.caller, 1) as turn:
@@ -155,7 +186,7 @@ class Detector:
             with clock.time("inference"):
                 return await self._invoke(canvas, model.input_size, call)
 
-    async def _invoke(self, canvas: bytes, size: int, call: Call) -> tuple[EndpointAnswer, str]:
+    async def _invoke(self, canvas: bytes, size: int, call: Call) -> Answered:
         failure = None
         try:
             return await self.endpoint.invoke(canvas, size, call)
@@ -184,6 +215,8 @@ async def _deadline(ends_at: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise DeadlineExceeded("The deadline has passed.") from error
+    except ExceptionGroup as failed:  # of calls that went out together: the first has cancelled the others
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
 
 
 def _check(wanted: Parameters, model: Model) -> None:
@@ -193,7 +226,13 @@ def _check(wanted: Parameters, model: Model) -> None:
 
 
 def _native(
-    model: Model, image: EncodedImage, found: list[Detection], wanted: Parameters, request_id: str, clock: Clock
+    model: Model,
+    image: EncodedImage,
+    found: list[Detection],
+    wanted: Parameters,
+    request_id: str,
+    clock: Clock,
+    calls: int,
 ) -> Detections:
     return Detections(
         request_id=request_id,
@@ -201,6 +240,7 @@ def _native(
         image=ImageInfo(width=image.width, height=image.height, format=image.format.upper()),
         detections=found,
         count=len(found),
+        calls=calls,
         parameters=wanted,
         timing_ms=clock.timing(),
     )

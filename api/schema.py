@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+TILES = "auto|[1-9][0-9]?x[1-9][0-9]?"  # how tiles are asked for: by a rule, or rows and columns
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -61,10 +62,14 @@ class Parameters(BaseModel):
     min_score: float
     labels: list[str] | None
     max_detections: int
+    tiles: str | None = None
 
 
 class Timing(BaseModel):
-    """Milliseconds: decoding and resizing, waiting in the queue, the round trip to the endpoint, total."""
+    """Milliseconds: decoding and resizing, waiting in the queue, the round trip to the endpoint, total.
+
+    With tiles, of the call that took longest.
+    """
 
     decode: float
     queue: float
@@ -73,13 +78,17 @@ class Timing(BaseModel):
 
 
 class Detections(BaseModel):
-    """The native response; sorted by score, then class_id. The list is empty if nothing is found."""
+    """The native response; sorted by score, then class_id. The list is empty if nothing is found.
+
+    `calls` is the number of calls to the endpoint: 1, and one more for each tile.
+    """
 
     request_id: str
     model: ModelRef
     image: ImageInfo
     detections: list[Detection]
     count: int
+    calls: int = 1
     parameters: Parameters
     timing_ms: Timing
 

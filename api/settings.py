@@ -165,6 +165,12 @@ class Settings(BaseSettings):
         description="Maximum CPU time to decode one image. Most images get less: 0.5 s plus 4 times the time that "
         "their size usually takes.",
     )
+    max_tiles: int = Field(
+        16,
+        ge=1,
+        le=100,
+        description="Maximum number of tiles of an image: each is an endpoint call, besides that of the whole image.",
+    )
     endpoint_calls: int = Field(64, ge=1, description="Maximum concurrent endpoint calls per worker.")
 
     decode_bytes: int = Field(

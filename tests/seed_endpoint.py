@@ -35,6 +35,13 @@ def aws_error(code: str, status: int, **members: Any) -> Answer:
     return reply({"Message": f"secret words of {code}", **members}, status, **{"x-amzn-ErrorType": code})
 
 
+class Server(ThreadingHTTPServer):
+    """One that many may connect to at once: by default the sixth waits a second."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class SeedEndpoint:
     """Answers each invocation with `script(request)`, that of the endpoint's name where it has one in `scripts`.
 
@@ -50,8 +57,7 @@ class SeedEndpoint:
         self.on_socket: Callable[[socket.socket], None] | None = None
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 

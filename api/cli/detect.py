@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from api.cli.detect_files import DetectOptions, Job, detect_files
 from api.cli.drawings import Drawings
 from api.cli.images import Found, find_images
 from api.cli.record import Record
+from api.schema import TILES
 
 SOME_FAILED = 3
 
@@ -25,6 +27,12 @@ def _file(name: str) -> Path:
     return Path(name)
 
 
+def _grid(tiles: str) -> str:
+    if not re.fullmatch(TILES, tiles):
+        raise typer.BadParameter(f"{tiles} is neither 'auto' nor rows and columns such as 2x3.")
+    return tiles
+
+
 def detect(
     images: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns such as 'in/**/*.jpg'.")],
     url: Annotated[
@@ -33,6 +41,9 @@ def detect(
     key: Annotated[str | None, typer.Option(envvar="DETECT_API_KEY", help="API key, if required.")] = None,
     model: Annotated[str | None, typer.Option(help="Name of the gateway's model. Default: its first.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0.01, max=1, help="Confidence threshold.")] = None,
+    tiles: Annotated[
+        str | None, typer.Option(parser=_grid, help="Tiles for small objects: 'auto', or rows and columns such as 2x3.")
+    ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Concurrent requests.")] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="Print the native responses, one per line.")] = False,
     coco: Annotated[Path | None, typer.Option(parser=_file, help="Write COCO results to this file.")] = None,
@@ -66,7 +77,7 @@ def detect(
             if screen.error and not (coco or draw or save):
                 raise screen.error  # nobody hears the rest
 
-        options = DetectOptions(url, key, model, min_score, parallel)
+        options = DetectOptions(url, key, model, min_score, tiles, parallel)
         asyncio.run(detect_files(settings_with(), options, Job(found.files, record, drawings, tally, tell)))
     for line in tally.summary(found, {"COCO's results": coco, "Drawn images": draw, "Saved answers": save}):
         note(line)

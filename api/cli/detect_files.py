@@ -27,6 +27,7 @@ class DetectOptions:
     key: str | None = None
     model: str | None = None
     min_score: float | None = None
+    tiles: str | None = None
     parallel: int = 4
 
 
@@ -94,7 +95,8 @@ async def _work(client: AsyncClient, options: DetectOptions, job: Job, file: str
 
 async def _ask(client: AsyncClient, options: DetectOptions, file: str) -> Answer:
     try:
-        return await client.detect(Path(file), model=options.model, min_score=options.min_score)
+        parameters = {"model": options.model, "min_score": options.min_score, "tiles": options.tiles}
+        return await client.detect(Path(file), **parameters)
     except GatewayError as error:
         return error.problem
     except OSError as error:

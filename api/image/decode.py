@@ -1,7 +1,7 @@
-"""Pixels: an encoded image → upright RGB → canvas, and back to bytes. Runs in decoder processes, and in the client."""
+"""Pixels: an encoded image → upright RGB → canvases, and back. Runs in decoder processes, and in the client."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageFile
 
 from api.errors import DetectError, UndecodableImage
 from api.image.colour_profile import space_of
-from api.image.fit import Fit
+from api.image.fit import Corners, Fit, resolution
 from api.image.inspection import LYING, EncodedImage
 
 # Size is judged by the inspection, against the operator's limits, before anything is decoded.
@@ -34,27 +34,54 @@ UPRIGHT: dict[int, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+RIGHT_TO_LEFT, BOTTOM_UP = {2, 3, 7, 8}, {3, 4, 6, 7}  # how the stored pixels run
 PAD_GREY = (124, 116, 104)  # the mean colour that the models were trained around
 END_OF_JPEG = b"\xff\xd9"
 ANYTHING = b"\x55\xaa" * 64  # what an image that was cut short would show
 
 
-def canvas(encoded_image: EncodedImage, fit: Fit, size: int, encoding: Encoding) -> bytes:
-    """The N×N image that the model sees: upright, RGB, drawn as `fit` says, encoded.
+def canvases(encoded_image: EncodedImage, fits: Sequence[Fit], size: int, encoding: Encoding) -> list[bytes]:
+    """The N×N images that the model sees: upright, RGB, drawn as each of `fits` says, encoded; decoded once.
 
     Raises UndecodableImage where the pixels are damaged or cut short.
     """
-    drawn = (fit.drawn_width, fit.drawn_height)
-    lying = drawn[::-1] if encoded_image.orientation in LYING else drawn
-    with _opened(encoded_image, lying) as image:
-        box = _reduced(image, lying)
-        resized = _plain(image).resize(lying, Image.Resampling.BILINEAR, box=box)
-        turned = _turned(_srgb(resized, encoded_image.profile), encoded_image.orientation)
-    if drawn != (size, size):
-        whole = Image.new("RGB", (size, size), PAD_GREY)
-        whole.paste(turned, (fit.left, fit.top))
-        turned = whole
-    return encoded(turned, encoding)
+    fine = _stored(resolution(fits, encoded_image.width, encoded_image.height), encoded_image.orientation)
+    with _opened(encoded_image, fine) as image:
+        area = _reduced(image, fine)
+        plain = _plain(image)
+        return [encoded(_canvas(plain, area, encoded_image, fit, size), encoding) for fit in fits]
+
+
+def _canvas(plain: Image.Image, area: Corners, encoded_image: EncodedImage, fit: Fit, size: int) -> Image.Image:
+    """One canvas, of the pixels as they are stored; `area` is the image in them."""
+    orientation, drawn = encoded_image.orientation, (fit.drawn_width, fit.drawn_height)
+    box = _part(fit, encoded_image, area)
+    resized = plain.resize(_stored(drawn, orientation), Image.Resampling.BILINEAR, box=box)
+    turned = _turned(_srgb(resized, encoded_image.profile), orientation)
+    if drawn == (size, size):
+        return turned
+    whole = Image.new("RGB", (size, size), PAD_GREY)
+    whole.paste(turned, (fit.left, fit.top))
+    return whole
+
+
+def _part(fit: Fit, encoded_image: EncodedImage, area: Corners) -> Corners:
+    """Where the part that `fit` draws lies among the stored pixels."""
+    width, height, orientation = encoded_image.width, encoded_image.height, encoded_image.orientation
+    across, down = (fit.x / width, (fit.x + fit.width) / width), (fit.y / height, (fit.y + fit.height) / height)
+    if orientation in LYING:
+        across, down = down, across
+    left, right = _mirrored(across) if orientation in RIGHT_TO_LEFT else across
+    top, bottom = _mirrored(down) if orientation in BOTTOM_UP else down
+    return left * area[2], top * area[3], right * area[2], bottom * area[3]
+
+
+def _mirrored(ends: tuple[float, float]) -> tuple[float, float]:
+    return 1 - ends[1], 1 - ends[0]
+
+
+def _stored(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    return size[::-1] if orientation in LYING else size
 
 
 def upright(encoded_image: EncodedImage) -> Image.Image:
@@ -80,8 +107,7 @@ def _opened(encoded_image: EncodedImage, size: tuple[int, int] | None = None) ->
             data = _terminated(data, size)
         with Image.open(io.BytesIO(data), formats=[name]) as image:
             expected = encoded_image.width, encoded_image.height
-            stored = expected[::-1] if encoded_image.orientation in LYING else expected
-            if image.size != stored:
+            if image.size != _stored(expected, encoded_image.orientation):
                 raise UndecodableImage(f"The {name} declares two different sizes.")
             yield image
     except (DetectError, MemoryError):

@@ -18,7 +18,7 @@ from typing import Any
 
 from api.errors import DetectError, ImageTooLarge, UndecodableImage
 from api.image.allocation import keep_freed_memory
-from api.image.decode import canvas
+from api.image.decode import canvases
 from api.image.draw import Mark, annotate
 from api.image.fit import Fit
 from api.image.inspection import EncodedImage
@@ -46,19 +46,20 @@ def _frame(head: Mapping[str, Any], body: bytes, more: bytes = b"") -> list[byte
     return [FRAME.pack(len(text), len(body), len(more)), text, body, more]
 
 
-def _canvas(image: EncodedImage, head: Mapping[str, Any]) -> bytes:
-    return canvas(image, Fit(**head["fit"]), head["size"], head["encoding"])
+def _canvases(image: EncodedImage, head: Mapping[str, Any]) -> list[bytes]:
+    return canvases(image, [Fit(**fit) for fit in head["fits"]], head["size"], head["encoding"])
 
 
-def _annotate(image: EncodedImage, head: Mapping[str, Any]) -> bytes:
+def _annotate(image: EncodedImage, head: Mapping[str, Any]) -> list[bytes]:
     marks = [
         Mark(caption, class_id, (x_min, y_min, x_max, y_max))
         for caption, class_id, (x_min, y_min, x_max, y_max) in head["marks"]
     ]
-    return annotate(image, marks, head["encoding"])
+    return [annotate(image, marks, head["encoding"])]
 
 
-WORK: Mapping[str, Callable[[EncodedImage, Mapping[str, Any]], bytes]] = {"canvas": _canvas, "annotate": _annotate}
+Work = Callable[[EncodedImage, Mapping[str, Any]], list[bytes]]
+WORK: Mapping[str, Work] = {"canvases": _canvases, "annotate": _annotate}
 
 
 def main() -> None:
@@ -78,16 +79,16 @@ def main() -> None:
 def _answer(image: EncodedImage, head: Mapping[str, Any]) -> list[bytes]:
     _bound(head["memory"], head["seconds"])
     try:
-        body = WORK[head["work"]](image, head)
-        told: dict[str, Any] = {}
+        bodies = WORK[head["work"]](image, head)
+        told: dict[str, Any] = {"sizes": [len(body) for body in bodies]}
     except DetectError as error:
-        body, told = b"", {"error": type(error).__name__, "detail": error.detail, "members": error.members}
+        bodies, told = [], {"error": type(error).__name__, "detail": error.detail, "members": error.members}
     except MemoryError:
         detail = "Decoding needs more memory than allowed for an image of this size."
-        body, told = b"", {"error": "UndecodableImage", "detail": detail, "members": {}}
+        bodies, told = [], {"error": "UndecodableImage", "detail": detail, "members": {}}
     except Exception:  # a fault of ours must not end the process: the next image is not to blame
-        body, told = b"", {"error": "bug", "detail": traceback.format_exc(), "members": {}}
-    return _frame({**told, "seconds": time.process_time()}, body)
+        bodies, told = [], {"error": "bug", "detail": traceback.format_exc(), "members": {}}
+    return _frame({**told, "seconds": time.process_time()}, b"".join(bodies))
 
 
 def _bound(memory: int, seconds: float) -> None:

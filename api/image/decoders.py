@@ -38,8 +38,8 @@ class Decoders:
         """Have so many processes ready, so that nobody waits for them to start."""
         self._idle += [await _Decoder.start() for _ in range(count)]
 
-    async def do(self, work: str, image: EncodedImage, expected_seconds: float, **options: Any) -> bytes:
-        """The result of a piece of work on an image. Raises ImageError.
+    async def do(self, work: str, image: EncodedImage, expected_seconds: float, **options: Any) -> list[bytes]:
+        """The results of a piece of work on an image. Raises ImageError.
 
         A limit of the image's processor time is enforced from here, of its memory by the kernel.
         """
@@ -47,12 +47,11 @@ class Decoders:
         decoder = next(self._living(), None) or await _Decoder.start()
         self._busy.add(decoder)
         try:
-            body = await decoder.do(request(work, image, seconds=seconds, **options), seconds)
+            return await decoder.do(request(work, image, seconds=seconds, **options), seconds)
         finally:
             self._busy.discard(decoder)
             if decoder.usable:
                 self._idle.append(decoder)
-        return body
 
     def _living(self) -> "Iterator[_Decoder]":
         """The idle ones that nobody else has ended meanwhile."""
@@ -93,7 +92,7 @@ class _Decoder:
             process = subprocess.Popen(PROGRAM, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment)
         return cls(process, *await asyncio.open_unix_connection(sock=ours, limit=READ_AHEAD))
 
-    async def do(self, frames: list[bytes], seconds: float) -> bytes:
+    async def do(self, frames: list[bytes], seconds: float) -> list[bytes]:
         """The answer to one request. Raises ImageError; the process is gone then, where it had to be killed."""
         self._watch_until(self._spent + self._allowance + seconds, seconds)
         answering = asyncio.ensure_future(self._ask(frames))
@@ -125,13 +124,13 @@ class _Decoder:
             self._late = True
             self.kill()
 
-    async def _ask(self, frames: list[bytes]) -> bytes:
+    async def _ask(self, frames: list[bytes]) -> list[bytes]:
         try:
             self._writer.writelines(frames)
             await self._writer.drain()
-            head_bytes, body_bytes, _ = FRAME.unpack(await self._reader.readexactly(FRAME.size))
+            head_bytes, _, _ = FRAME.unpack(await self._reader.readexactly(FRAME.size))
             head = json.loads(await self._reader.readexactly(head_bytes))
-            body = await self._reader.readexactly(body_bytes)
+            bodies = [await self._reader.readexactly(size) for size in head.get("sizes", ())]
         except (asyncio.IncompleteReadError, OSError) as error:
             self.kill()
             if self._process.returncode > 0:
@@ -140,7 +139,7 @@ class _Decoder:
         self._spent, self._allowance = head["seconds"], 0.0
         if "error" in head:
             raise failure(head)
-        return body
+        return bodies
 
     def _seconds(self) -> float:
         """Of a processor, that the process has taken so far."""

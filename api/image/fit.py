@@ -1,13 +1,18 @@
-"""Image size ↔ canvas size: where an image is drawn on the N×N canvas, and the way back. Numbers only."""
+"""Image size ↔ canvas size: where an image, or a part of it, is drawn on the N×N canvas, and back. Numbers only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """An image of width×height drawn on a canvas at (left, top) with drawn_width×drawn_height, all whole pixels."""
+    """An image of width×height drawn on a canvas at (left, top) with drawn_width×drawn_height, all whole pixels.
+
+    Or a part of an image, at (x, y) in its pixels (EXIF orientation applied).
+    """
 
     width: int
     height: int
@@ -15,12 +20,15 @@ class Fit:
     top: int
     drawn_width: int
     drawn_height: int
+    x: int = 0
+    y: int = 0
 
     def to_image(self, box: Corners) -> Corners | None:
-        """A box in canvas pixels → image pixels, clipped to the image; None where nothing of it is inside."""
+        """A box in canvas pixels → image pixels, clipped to the image or part; None where nothing of it is inside."""
         x_min, x_max = (_back(x, self.left, self.drawn_width, self.width) for x in box[0::2])
         y_min, y_max = (_back(y, self.top, self.drawn_height, self.height) for y in box[1::2])
-        return (x_min, y_min, x_max, y_max) if x_min < x_max and y_min < y_max else None
+        inside = x_min < x_max and y_min < y_max
+        return (self.x + x_min, self.y + y_min, self.x + x_max, self.y + y_max) if inside else None
 
 
 def _back(at: float, start: int, drawn: int, whole: int) -> float:
@@ -40,3 +48,10 @@ def pad(width: int, height: int, size: int) -> Fit:
 
 
 FITS = {"stretch": stretch, "pad": pad}
+
+
+def resolution(fits: Sequence[Fit], width: int, height: int) -> tuple[int, int]:
+    """The size at which an image has all pixels that its parts are drawn with."""
+    across = max(ceil(width * fit.drawn_width / fit.width) for fit in fits)
+    down = max(ceil(height * fit.drawn_height / fit.height) for fit in fits)
+    return across, down

@@ -3,13 +3,15 @@
 Nothing is decoded, and Pillow sees nothing: each format is taken apart by `api/image/anatomy/`, in microseconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from api.errors import ImageTooLarge, UndecodableImage, UnsupportedImageFormat
 from api.image.anatomy import bmp, gif, jpeg, png, tiff, webp
 from api.image.anatomy.parts import Anatomy
 from api.image.colour_profile import is_srgb, needed_profile
+from api.image.fit import Fit, resolution
 from api.image.formats import recognise
 
 READERS: Mapping[str, Callable[[bytes], Anatomy]] = {
@@ -28,6 +30,14 @@ USUAL_BYTES_PER_PIXEL = 12
 SECONDS_PER_MEGAPIXEL = {"jpeg": 0.006, "webp": 0.014, "png": 0.025}
 USUAL_SECONDS_PER_MEGAPIXEL = 0.03
 BASE_SECONDS = 0.004  # resizing and encoding the canvas
+USUAL_CANVAS = 512 * 512  # pixels; larger ones take longer
+
+
+class Cost(NamedTuple):
+    """Seconds of a core, about, and bytes of memory at most."""
+
+    seconds: float
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,13 @@ class EncodedImage:
             rate /= 2
         work = self.width * self.height / 1e6 * rate * (self.passes if self.format == "jpeg" else 1)
         return BASE_SECONDS + work * (4 if size is None else 1)
+
+    def cost(self, fits: Sequence[Fit] = ()) -> Cost:
+        """What it takes to draw the image as each of `fits` says or, without any, to decode it whole."""
+        size = max(resolution(fits, self.width, self.height)) if fits else None
+        canvases = [fit.drawn_width * fit.drawn_height for fit in fits[1:]]  # the estimates have one already
+        drawing = sum(BASE_SECONDS * max(1.0, pixels / USUAL_CANVAS) for pixels in canvases)
+        return Cost(self.seconds(size) + drawing, self.memory(size) + 3 * sum(canvases))
 
 
 def inspect(data: bytes, formats: tuple[str, ...], max_pixels: int, max_side: int) -> EncodedImage:

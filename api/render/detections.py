@@ -1,26 +1,38 @@
 """The endpoint's rows → detections in pixels of the original image (EXIF orientation applied)."""
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
 from api.endpoint.contract import EndpointAnswer
 from api.errors import EndpointAnswerInvalid
 from api.image.fit import Corners, Fit
+from api.image.tiles import is_cut
+from api.render.merge import Row, best_first, merged
 from api.schema import Box, Detection, Model, Parameters
 
+Seen = tuple[EndpointAnswer, Fit]  # what the endpoint answered for a canvas, and what is drawn on it
 
-def detections_of(answer: EndpointAnswer, fit: Fit, model: Model, wanted: Parameters) -> list[Detection]:
-    """The endpoint's rows as detections in pixels of the original image, best first; those not asked for are left out.
 
-    Raises EndpointAnswerInvalid where a class has no label.
+def detections_of(seen: Sequence[Seen], model: Model, wanted: Parameters) -> list[Detection]:
+    """The endpoint's rows for the whole image, which is first, and for its tiles, as detections in its pixels.
+
+    Best first; those not asked for are left out. Raises EndpointAnswerInvalid where a class has no label.
     """
+    whole = seen[0][1]
+    rows = [row for answer, fit in seen for row in _rows(answer, fit, whole, model, wanted)]
+    found = (_detection(row, model, whole) for row in (merged(rows) if len(seen) > 1 else best_first(rows)))
+    visible = (one for one in found if _has_area(one.box) and _has_area(one.box_normalized))
+    return list(islice(visible, wanted.max_detections))
+
+
+def _rows(answer: EndpointAnswer, fit: Fit, whole: Fit, model: Model, wanted: Parameters) -> Iterator[Row]:
     _, _, height, width = answer.shape
-    size, found = model.input_size, []
+    size, part = model.input_size, (fit.x, fit.y, fit.width, fit.height)
     for class_id, score, (x_min, y_min, x_max, y_max) in answer.rows():
         label = _label(model, class_id)
         box = fit.to_image((x_min * size / width, y_min * size / height, x_max * size / width, y_max * size / height))
         if box and score >= wanted.min_score and (not wanted.labels or label in wanted.labels):
-            found.append(_detection(label, class_id, score, box, fit))
-    found = [one for one in found if _has_area(one.box) and _has_area(one.box_normalized)]
-    found.sort(key=lambda one: (-one.score, one.class_id))
-    return found[: wanted.max_detections]
+            yield Row(class_id, round(score, 6), box, is_cut(box, part, whole.width, whole.height))
 
 
 def _label(model: Model, class_id: int) -> str:
@@ -31,13 +43,14 @@ def _label(model: Model, class_id: int) -> str:
     return model.labels[class_id]
 
 
-def _detection(label: str, class_id: int, score: float, box: Corners, fit: Fit) -> Detection:
-    normalized = (box[0] / fit.width, box[1] / fit.height, box[2] / fit.width, box[3] / fit.height)
+def _detection(row: Row, model: Model, whole: Fit) -> Detection:
+    x_min, y_min, x_max, y_max = row.box
+    normalized = (x_min / whole.width, y_min / whole.height, x_max / whole.width, y_max / whole.height)
     return Detection(
-        label=label,
-        class_id=class_id,
-        score=round(score, 6),
-        box=_box(box, digits=3),
+        label=model.labels[row.class_id],
+        class_id=row.class_id,
+        score=row.score,
+        box=_box(row.box, digits=3),
         box_normalized=_box(normalized, digits=6),
     )
 

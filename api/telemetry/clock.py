@@ -1,7 +1,7 @@
 """Where a request's time goes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -29,6 +29,11 @@ class Clock:
             yield
         finally:
             self.add(stage, time.perf_counter() - started)
+
+    def add_longest(self, clocks: "Sequence[Clock]") -> None:
+        """What happened side by side counts by the one that took longest."""
+        for stage in self.spent:
+            self.add(stage, max((clock.spent[stage] for clock in clocks), default=0.0))
 
     def timing(self) -> Timing:
         """Milliseconds so far."""

@@ -24,12 +24,14 @@ class RequestRecord:
     image: dict[str, Any] | None = None
     images: int | None = None
     detections: int | None = None
+    calls: int | None = None
     timing_ms: dict[str, float] | None = None
     colour_profile: str | None = None
 
     def answered(self, answer: Detections, profile_ignored: bool) -> None:
         """Note what was found in the image, and whether its colour profile was left out."""
         self.image, self.detections = answer.image.model_dump(), answer.count
+        self.calls = answer.calls if answer.calls > 1 else None
         self.timing_ms = answer.timing_ms.model_dump()
         self.colour_profile = "ignored" if profile_ignored else None
 

@@ -1,6 +1,7 @@
 """What routes ask for: the models, the one that is meant, the settings, a caller who may in, the upload."""
 
 import time
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Query, Request
@@ -74,7 +75,8 @@ CurrentSettings = Annotated[Settings, Depends(_settings)]
 def asker_of(request: Request) -> Asker:
     """Who asks, with the time for the answer counted from now on: the body is in."""
     seconds = request.app.state.settings.deadline_seconds
-    return Asker(caller_of(request), record_of(request.scope).request_id, time.monotonic() + seconds)
+    charge = partial(request.app.state.authentication.charge, request)
+    return Asker(caller_of(request), record_of(request.scope).request_id, time.monotonic() + seconds, charge)
 
 
 class OneImage(NamedTuple):

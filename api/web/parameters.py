@@ -13,7 +13,7 @@ from starlette.datastructures import ImmutableMultiDict
 from api.detect import Detector
 from api.errors import InvalidParameter
 from api.render.formats import Format
-from api.schema import Parameters
+from api.schema import TILES, Parameters
 from api.web.upload import PARTS, Fields
 
 MODEL = "Name of the model; `GET /models` lists them. Default: the first."
@@ -25,6 +25,10 @@ FORMAT = (
     "`webp` are the image with its bounding boxes drawn."
 )
 IMAGE_ID = "Image id in COCO results."
+IN_TILES = (
+    "Overlapping tiles, for objects that are small in the image: `auto`, or rows and columns such as `2x3`. Each is a "
+    "call to the endpoint, besides that of the whole image."
+)
 
 
 class BatchQuery(BaseModel):
@@ -38,7 +42,7 @@ class BatchQuery(BaseModel):
     def wanted(self, detector: Detector) -> Parameters:
         """The same with this model's defaults."""
         least = detector.model.min_score if self.min_score is None else self.min_score
-        return Parameters(min_score=least, labels=self.labels, max_detections=self.max_detections)
+        return Parameters(min_score=least, labels=self.labels, max_detections=self.max_detections, tiles=None)
 
 
 class DetectQuery(BatchQuery):
@@ -46,6 +50,11 @@ class DetectQuery(BatchQuery):
 
     format: Format | None = Field(None, description=FORMAT)
     image_id: int = Field(0, ge=0, lt=2**63, description=IMAGE_ID)
+    tiles: str | None = Field(None, pattern=f"^({TILES})$", description=IN_TILES)
+
+    def wanted(self, detector: Detector) -> Parameters:
+        """The same, and the tiles."""
+        return super().wanted(detector).model_copy(update={"tiles": self.tiles})
 
 
 Query = TypeVar("Query", bound=BatchQuery)

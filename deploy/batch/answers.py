@@ -85,7 +85,8 @@ class Reader:
         fit = FITS[self.model.fit](image.width, image.height, self.model.input_size)
         wanted = Parameters(min_score=self.min_score, labels=None, max_detections=MOST_ROWS)
         try:
-            found = detections_of(EndpointAnswer.model_validate_json(answer), fit, self.model, wanted)
+            seen = (EndpointAnswer.model_validate_json(answer), fit)
+            found = detections_of([seen], self.model, wanted)
         except (ValidationError, EndpointAnswerInvalid):
             return Row(number, name, problem=failure(answer))
         return Row(number, name, image, tuple(found))

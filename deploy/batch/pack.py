@@ -115,13 +115,13 @@ class Packer:
         size = self.model.input_size
         image = inspect(data, LIMITS.formats, LIMITS.max_pixels, LIMITS.max_side)
         options: dict[str, Any] = {
-            "fit": vars(FITS[self.model.fit](image.width, image.height, size)),
+            "fits": [vars(FITS[self.model.fit](image.width, image.height, size))],
             "size": size,
             "encoding": LIMITS.canvas_format,
             "memory": image.memory(size),
         }
         async with self.decoding:
-            canvas = await self.decoders.do("canvas", image, image.seconds(size), **options)
+            [canvas] = await self.decoders.do("canvases", image, image.seconds(size), **options)
         line = compact({"image": base64.b64encode(canvas).decode(), "short": size})
         if len(line) > LINE_BYTES:
             raise ImageTooLarge(

@@ -14,7 +14,7 @@ from api.admission.upload_bytes import UploadBytes
 from api.errors import Overloaded
 from api.image.anatomy.jpeg import MAX_SEGMENTS
 from api.image.anatomy.png import MAX_CHUNKS
-from api.image.decode import canvas
+from api.image.decode import canvases
 from api.image.draw import annotate
 from api.image.fit import FITS
 from api.image.inspection import inspect
@@ -67,7 +67,7 @@ def test_files_with_as_many_parts_as_cameras_and_editors_write_are_taken() -> No
         scans(1),
     ):
         upload = inspect(data, ("jpeg", "png"), 40_000_000, 16_384)
-        assert canvas(upload, FITS["stretch"](upload.width, upload.height, 64), 64, "jpeg")
+        assert canvases(upload, [FITS["stretch"](upload.width, upload.height, 64)], 64, "jpeg")[0]
 
 
 def profile_that_swaps_red_and_green() -> bytes:
@@ -88,7 +88,7 @@ def test_colours_are_those_that_the_icc_profile_means(format: str, mode: str) ->
     options = {"quality": 95} if format in ("JPEG", "WEBP") else {}
     data = encoded(image, format, icc_profile=profile_that_swaps_red_and_green(), **options)
     upload = inspect(data, tuple(FORMATS.split(",")), 10**6, 10**4)
-    drawn = Image.open(io.BytesIO(canvas(upload, FITS["pad"](64, 64, 64), 64, "png")))
+    drawn = Image.open(io.BytesIO(canvases(upload, [FITS["pad"](64, 64, 64)], 64, "png")[0]))
     shown = Image.open(io.BytesIO(annotate(upload, [], "png")))
     for seen in (drawn, shown):
         red, green, blue = pixel(seen, (32, 32))
@@ -100,7 +100,7 @@ def test_colours_are_those_that_the_icc_profile_means(format: str, mode: str) ->
 def test_a_profile_that_does_not_fit_leaves_the_colours_as_they_are(profile: bytes) -> None:
     data = encoded(Image.new("RGB", (64, 64), "red"), "PNG", icc_profile=profile)
     upload = inspect(data, ("png",), 10**6, 10**4)
-    drawn = Image.open(io.BytesIO(canvas(upload, FITS["pad"](64, 64, 64), 64, "png")))
+    drawn = Image.open(io.BytesIO(canvases(upload, [FITS["pad"](64, 64, 64)], 64, "png")[0]))
     assert pixel(drawn, (32, 32)) == (255, 0, 0)
 
 

@@ -42,7 +42,8 @@ async def pool(max_seconds: float = 10) -> AsyncIterator[Decoders]:
 async def canvas(pool: Decoders, upload: EncodedImage, memory: int = 10**9) -> bytes:
     fit = asdict(FITS["stretch"](upload.width, upload.height, 64))
     seconds = upload.seconds(64)
-    return await pool.do("canvas", upload, seconds, memory=memory, fit=fit, size=64, encoding="png")
+    [drawn] = await pool.do("canvases", upload, seconds, memory=memory, fits=[fit], size=64, encoding="png")
+    return drawn
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:

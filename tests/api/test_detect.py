@@ -30,7 +30,7 @@ def test_boxes_come_back_in_pixels_of_the_image_sent(client: httpx2.Client, seed
         }
     ]
     assert body["model"] == {"name": "seed", "version": ""}
-    assert body["parameters"] == {"min_score": 0.5, "labels": None, "max_detections": 100}
+    assert body["parameters"] == {"min_score": 0.5, "labels": None, "max_detections": 100, "tiles": None}
     assert body["timing_ms"].keys() == {"decode", "queue", "inference", "total"}
 
 

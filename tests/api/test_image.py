@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from api.errors import UndecodableImage
-from api.image.decode import PAD_GREY, canvas, upright
+from api.image.decode import PAD_GREY, canvases, upright
 from api.image.draw import annotate
 from api.image.fit import FITS
 from api.image.inspection import inspect
@@ -22,7 +22,7 @@ ALL = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
 def drawn(data: bytes, size: int = 100, fit: str = "stretch") -> Image.Image:
     upload = inspect(data, ALL, 10**9, 10**5)
     fitted = FITS[fit](upload.width, upload.height, size)
-    return Image.open(io.BytesIO(canvas(upload, fitted, size, "png")))
+    return Image.open(io.BytesIO(canvases(upload, [fitted], size, "png")[0]))
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
@@ -197,7 +197,7 @@ def test_what_came_beside_the_pixels_goes_no_further() -> None:
     ):
         upload = inspect(data, ALL, 10**9, 10**5)
         fitted = FITS["stretch"](upload.width, upload.height, 100)
-        for sent in (canvas(upload, fitted, 100, "jpeg"), canvas(upload, fitted, 100, "png")):
+        for sent in (canvases(upload, [fitted], 100, "jpeg")[0], canvases(upload, [fitted], 100, "png")[0]):
             assert words not in sent
             assert not {"icc_profile", "exif", "comment"} & Image.open(io.BytesIO(sent)).info.keys()
         assert words not in annotate(upload, [], "png")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from api.image.decode import canvas
+from api.image.decode import canvases
 from api.image.fit import FITS
 from api.image.inspection import inspect
 from tests.pictures import encoded
@@ -43,7 +43,7 @@ def measure(name: str) -> None:
     image = inspect(data, (format.lower(),), 10**9, 10**5)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew here
     before = _status("VmRSS")
-    canvas(image, FITS["stretch"](image.width, image.height, SIZE), SIZE, "jpeg")
+    canvases(image, [FITS["stretch"](image.width, image.height, SIZE)], SIZE, "jpeg")
     pixels = image.width * image.height
     took, reckoned = (_status("VmHWM") - before) / pixels, image.memory(SIZE) / pixels
     sys.stdout.write(f"{name:22} {took:5.1f} bytes a pixel, reckoned {reckoned:5.1f}\n")

@@ -15,11 +15,12 @@ ROUNDS, TIMES = 7, 12
 
 
 class Subject(NamedTuple):
-    """What to time: a kind of `subject.py`, with which Python, on which model directory."""
+    """What to time: a kind of `subject.py`, on which model directory, with which Python, by its own request if any."""
 
     kind: str
     model_dir: Path = Path()
     python: Path = Path(sys.executable)
+    request: Path | None = None
 
 
 def race(subjects: dict[str, Subject], request: Path, rounds: int = ROUNDS) -> dict[str, float]:
@@ -36,7 +37,7 @@ def race(subjects: dict[str, Subject], request: Path, rounds: int = ROUNDS) -> d
 def start(subject: Subject, request: Path) -> "subprocess.Popen[str]":
     """Start the process that does the thing; it ends with its standard input."""
     script = Path(__file__).with_name("subject.py")
-    paths = [str(path) for path in (HOOKS, subject.model_dir, request)]
+    paths = [str(path) for path in (HOOKS, subject.model_dir, subject.request or request)]
     command = [str(subject.python), "-W", "ignore", str(script), subject.kind, *paths]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

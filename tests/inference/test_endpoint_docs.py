@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import manifest
-from tests.bench import endpoint, engine, tables
+from tests.bench import endpoint, engine, sizes, tables
 from tests.conftest import ROOT
 
 INFERENCE = ROOT / "inference"
@@ -30,7 +30,7 @@ def test_every_field_of_model_json_is_documented() -> None:
 
 
 def test_every_table_of_the_benchmarks_has_its_place_in_the_engines_page_and_no_other_has_one() -> None:
-    assert sorted(tables.places(tables.PAGE.read_text())) == sorted([*engine.TABLES, *endpoint.TABLES])
+    assert sorted(tables.places(tables.PAGE.read_text())) == sorted([*engine.TABLES, *endpoint.TABLES, *sizes.TABLES])
 
 
 def test_a_table_is_written_into_its_place_alone(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 import canvas
 import codec
-from api.image.decode import canvas as gateways_canvas
+from api.image.decode import canvases
 from api.image.fit import FITS
 from api.image.inspection import inspect
 from tests.api.gateway import gateway
@@ -172,7 +172,7 @@ def test_the_boxes_are_those_of_the_gateways_detect(
 )
 def test_the_canvas_has_the_gateways_pixels(how: str, name: str, upload: bytes) -> None:
     image = inspect(upload, ("jpeg", "png", "webp"), 50_000_000, 16_384)
-    gateways = gateways_canvas(image, FITS[how](image.width, image.height, 300), 300, "png")
+    gateways = canvases(image, [FITS[how](image.width, image.height, 300)], 300, "png")[0]
     ours, fit = canvas.draw(upload, 300, how)
     assert (fit.width, fit.height) == (image.width, image.height)
     theirs = np.asarray(Image.open(BytesIO(gateways)))

@@ -11,11 +11,11 @@ export function hasKey() {
 }
 
 // { answer, elapsed } or { problem }. One request at the lowest threshold: the slider filters here, without another.
-export async function detect(blob, name, model) {
+export async function detect(blob, name, model, tiles) {
   const body = new FormData();
   body.append("image", blob, name);
   const started = performance.now();
-  const result = await ask(`detect?${query({ min_score: 0.01 }, model)}`, { method: "POST", body });
+  const result = await ask(`detect?${query({ min_score: 0.01, ...(tiles && { tiles }) }, model)}`, { method: "POST", body });
   return { ...result, elapsed: performance.now() - started };
 }
 

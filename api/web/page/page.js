@@ -32,10 +32,10 @@ async function work() {
   if (working) return;
   working = true;
   for (let shot; (shot = waiting()[0]); ) {
-    const model = chosen();
-    const result = await ask(shot, card(), model);
+    const [model, tiles] = [chosen(), tiling()];
+    const result = await ask(shot, card(), model, tiles);
     if (shot !== current) letGo(shot);
-    if (model !== chosen() || !shots.includes(shot)) continue; // another was chosen, or it was removed, meanwhile
+    if (model !== chosen() || tiles !== tiling() || !shots.includes(shot)) continue; // another was chosen, or it was removed, meanwhile
     if (needsKey(result.problem)) {
       askForKey(result.problem);
       break;
@@ -54,6 +54,10 @@ function waiting() {
 // Null for the first, which needs no name.
 function chosen() {
   return byId("chosen").selectedIndex > 0 ? byId("chosen").value : null;
+}
+
+function tiling() {
+  return byId("tiles").checked ? "auto" : null;
 }
 
 function card() {
@@ -345,6 +349,7 @@ function listenToModels() {
     introduce();
     if (shots.includes(current)) askAgain(current);
   });
+  listen("tiles", "change", () => shots.includes(current) && askAgain(current));
   listen("about", "click", showCard);
   listen("card-close", "click", () => byId("card").close());
   listen("door", "submit", (event) => {

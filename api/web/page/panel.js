@@ -13,7 +13,8 @@ let texts = {}; // of the tabs, by language
 export function showResult(shot, changed) {
   const { answer, name, model, sent } = shot;
   const found = filtered(answer.detections);
-  const asked = parameters(answer.detections);
+  const { tiles } = answer.parameters;
+  const asked = { ...parameters(answer.detections), ...(tiles && { tiles }) };
   byId("details").hidden = false;
   byId("score-now").textContent = threshold().toFixed(2);
   byId("status").textContent = tally(found) || nothing(answer.detections);
@@ -43,7 +44,8 @@ function nothing(detections) {
 }
 
 function facts({ name, answer, elapsed }) {
-  return [name, `${answer.image.width} × ${answer.image.height}`, milliseconds(elapsed)].join(" · ");
+  const calls = answer.calls > 1 ? [`${answer.calls} calls`] : [];
+  return [name, `${answer.image.width} × ${answer.image.height}`, ...calls, milliseconds(elapsed)].join(" · ");
 }
 
 function filteredAnswer(answer, found, asked) {

@@ -43,11 +43,11 @@ function withThumbnail(shot, loaded) {
 }
 
 // { answer, elapsed, sent } or { problem }; `sent` is the size where the image was scaled down.
-export async function ask(shot, card, model) {
+export async function ask(shot, card, model, tiles) {
   const loaded = await pixels(shot);
   if (loaded.unreadable) return { problem: UNREADABLE };
   const { blob, size } = await sendable(shot.file, loaded, card);
-  const result = await detect(blob, shot.name, model);
+  const result = await detect(blob, shot.name, model, tiles);
   if (!result.answer || !size) return { ...result, sent: null };
   return { ...result, answer: inPixelsOf(loaded, result.answer), sent: size };
 }

@@ -245,3 +245,18 @@ def test_axe_finds_nothing_against_the_choice_of_a_model(two_models: Page, size:
     two_models.set_viewport_size(size)
     assert violations(two_models) == []
     assert_nothing_is_cut_off(two_models)
+
+
+def test_small_objects_are_looked_for_in_tiles_when_asked_and_the_code_says_so(
+    visit: Open, tmp_path: Path, seed_endpoint: SeedEndpoint
+) -> None:
+    (tmp_path / "large.jpg").write_bytes(jpeg(1200, 800))
+    page = visit()
+    choose(page, tmp_path / "large.jpg")
+    assert len(seed_endpoint.requests) == 1
+    page.get_by_label("Small objects").check()
+    expect(page.locator("#facts")).to_contain_text("3 calls")
+    assert len(seed_endpoint.requests) == 4
+    there, here = json.loads(run(code(page, "curl"), tmp_path)), answered(page)
+    assert there["parameters"] == here["parameters"]
+    assert here["parameters"]["tiles"] == "auto"
