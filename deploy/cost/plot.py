@@ -21,12 +21,10 @@ def loads(load: Load) -> list[Load]:
 
 
 def plot(path: Path, ways: Sequence[Way], load: Load, title: str) -> None:
-    """Writes the image. Raises Refused without matplotlib, without a measured target, or for another format."""
+    """Writes the image. Raises Refused without matplotlib, or for another format."""
     drawn = [way for way in ways if way.measured is not None]
     if path.suffix not in FORMATS:
         raise Refused(f"--plot writes {', '.join(FORMATS)}, not {path.suffix or 'a file without an ending'}.")
-    if not any(way.offered for way in drawn):
-        raise Refused("There is nothing to plot: no throughput is known.", hint="Give --throughput or --bench.")
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
