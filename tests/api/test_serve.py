@@ -108,6 +108,16 @@ def test_a_public_address_is_shown_with_the_machines_own_addresses_and_a_qr_code
     assert re.search(r"\x1b\[[\d;]+m█", screen), "light on dark, whatever the terminal's colours"
 
 
+def test_in_a_container_the_banner_shows_the_published_address_and_not_the_containers_own(
+    seed_endpoint: SeedEndpoint,
+) -> None:
+    screen = banner(seed_endpoint, "--host", "0.0.0.0", "--no-auth", container="oci")
+    port = re.findall(r"http://127.0.0.1:(\d+)/docs", screen)[0]
+    assert f"--publish 127.0.0.1:{port}:{port}" in screen
+    assert "On the network" not in screen
+    assert "█" not in screen, "no QR code"
+
+
 @pytest.mark.parametrize("url", ["http://192.168.1.20:8000", "http://[2001:db8::1]:8000"])
 def test_the_blocks_of_a_qr_code_are_its_modules(url: str) -> None:
     """Each character is two modules, one above the other: light ones are drawn, four of them around the code."""
