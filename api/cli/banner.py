@@ -41,7 +41,7 @@ def _lines(settings: Settings, here: str, public: list[str]) -> Iterator[str]:
         yield "                YOUR-KEY is a key that `detect-gateway key` has made."
     if in_container():
         port = here.rpartition(":")[2]
-        yield f"  Container     with --publish 127.0.0.1:{port}:{port}, your machine alone reaches these addresses."
+        yield f"  Container     these addresses work with docker run --publish 127.0.0.1:{port}:{port}"
 
 
 def _few(labels: tuple[str, ...]) -> str:

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from inference.server import logs
 from inference.server.limits import limits_of
-from inference.server.process import Served, serve, set_up_logging, supervise
+from inference.server.process import Served, serve, supervise
 
 NAMED = re.compile(r"(?:(?P<name>[\w.-]+)=)?(?P<dir>.*)", re.DOTALL)
 BUNDLED = Path(__file__).parent.parent / "models" / "person"
@@ -22,7 +23,7 @@ BUNDLED = Path(__file__).parent.parent / "models" / "person"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C, then finish what is in flight. 0 after that, 1 if there is no model to serve."""
     options = parser().parse_args(arguments)
-    set_up_logging()
+    logs.configure()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to load again
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: sys.exit(0))

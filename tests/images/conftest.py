@@ -1,4 +1,4 @@
-"""The images that scripts/images has built: two of them running and talking over loopback, and the one that needs none."""
+"""The images that scripts/images has built, running: two that talk over loopback, and one that needs no other."""
 
 import json
 import os
