@@ -31,7 +31,7 @@ def embedded_endpoint(
 ) -> Iterator["EmbeddedProcess"]:
     """An endpoint that serves these model directories, by name, for as long as the context lasts.
 
-    `environment` is what it gets beside our own variables.
+    `environment` has its variables where ours do not name them.
     Its socket lies in a folder that no other user may enter: nobody else can ask it, or answer in its place. A child
     that dies is started again; one that cannot even start raises EndpointUnavailable.
     """
@@ -76,7 +76,7 @@ class EmbeddedProcess:
     def __init__(self, model_dirs: Mapping[str, Path], socket: Path, environment: Mapping[str, str]) -> None:
         alone = len(model_dirs) == 1
         self._served = [str(folder) if alone else f"{name}={folder}" for name, folder in model_dirs.items()]
-        self.socket, self._environment = socket, {**os.environ, **environment}
+        self.socket, self._environment = socket, {**environment, **os.environ}
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
 
