@@ -117,5 +117,5 @@ USER 0:0
 RUN ["python3", "-P", "-c", "import sys; sys.dont_write_bytecode = False; \
     import inference.server.process, bodies, codec, copies, glob, image, onnx_engine"]
 USER 10001:10001
-# Whoever publishes the port decides who reaches it. API keys in the environment are asked for all the same.
+# Publishing the port decides who can reach it. If DETECT_API_KEYS is set, requests need a key.
 CMD ["serve", "--no-auth"]

@@ -64,7 +64,7 @@ def detect(
                 one(outcome)
             step()
             if screen.error and not (coco or draw or save):
-                raise screen.error  # nobody hears the rest
+                raise screen.error  # nothing more can be printed
 
         options = DetectOptions(url, key, model, min_score, parallel)
         asyncio.run(detect_files(settings_with(), options, Job(found.files, record, drawings, tally, tell)))

@@ -44,7 +44,7 @@ def _serve(settings: Settings) -> None:
     from api.web import server
 
     for backend in settings.backends.values():
-        backend.on_disk()  # a model that nobody describes stops the start before anything runs
+        backend.on_disk()  # a model without a description fails before anything starts
     if settings.open_to_all:
         raise InvalidSetting(
             f"{settings.host} is a public address: set DETECT_API_KEYS, or pass --no-auth to serve it without them."

@@ -32,7 +32,7 @@ def embedded_endpoint(
     """An endpoint that serves these model directories, by name, for as long as the context lasts.
 
     `environment` has its variables where ours do not name them.
-    Its socket lies in a folder that no other user may enter: nobody else can ask it, or answer in its place. A child
+    Its socket is in a folder that no other user may enter: other users can neither call nor replace it. A child
     that dies is started again; one that cannot even start raises EndpointUnavailable.
     """
     if not find_spec("inference") or not any(find_spec(engine) for engine in ENGINES):

@@ -15,7 +15,7 @@ FROM, TO, POINTS = 2, 7, 101  # a hundred to ten million images a day
 
 
 def loads(load: Load) -> list[Load]:
-    """The same question for ever more images, evenly on a logarithmic axis."""
+    """The same load for increasing numbers of images, evenly on a logarithmic axis."""
     exponents = (FROM + (TO - FROM) * step / (POINTS - 1) for step in range(POINTS))
     return [Load(10**exponent, load.peak, load.fill, load.max_latency_ms) for exponent in exponents]
 

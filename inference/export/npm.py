@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# One try and a minute for it: whoever starts a gateway waits, and has another detector to start with.
+# One try, of at most a minute: the start of a gateway waits for it, and can use the bundled detector instead.
 OPTIONS = ["--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=60000", "--loglevel=error"]
 
 

@@ -87,13 +87,13 @@ def listen_on_file(path: Path) -> socket.socket:
 
 
 def say_where(address: str) -> None:
-    """Tell whoever started this process."""
+    """Tell the parent process."""
     sys.stdout.write(f"listening on {address}\n")
     sys.stdout.flush()
 
 
 def stop_at_end_of_input() -> None:
-    """Stop this process when whoever started it is gone; os.read, as a buffered one would hang the exit."""
+    """Stop when the parent process is gone; os.read, as a buffered read would block the exit."""
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
