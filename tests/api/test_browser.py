@@ -55,6 +55,16 @@ def test_swagger_ui_follows_the_systems_colours(page: Page, scheme: Any, dark: b
     assert (sum(pixel(seen, (5, 300))) < 300) is dark
 
 
+@pytest.mark.parametrize(("scheme", "dark"), [("dark", True), ("light", False)])
+def test_redoc_follows_the_systems_colours(page: Page, scheme: Any, dark: bool) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/redoc")
+    expect(page.get_by_role("heading", name="Detect Gateway")).to_be_visible(timeout=10_000)
+    seen = Image.open(io.BytesIO(page.screenshot()))
+    for menu, text in ((5, 500), (300, 5)):
+        assert (sum(pixel(seen, (menu, text))) < 300) is dark
+
+
 def test_redoc_draws_where_no_other_host_can_be_reached(page: Page) -> None:
     page.goto("/redoc")
     heading = page.get_by_role("heading", name=re.compile("Detect objects in an image$"))
