@@ -49,6 +49,11 @@ def test_what_a_page_says_to_type_works_from_top_to_bottom_and_gives_what_it_sho
         assert not block.shown or agrees(block.shown, answer), f"{block.place}: run scripts/pictures; it says\n{answer}"
 
 
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_a_page_starts_with_a_command(page: Path) -> None:
+    assert re.match(r"# .*\n\n```\n\S", page.read_text())
+
+
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.pattern)
 def test_what_is_not_run_here_is_tried_elsewhere(row: Elsewhere) -> None:
     assert row.tried
