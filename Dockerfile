@@ -50,11 +50,11 @@ LABEL org.opencontainers.image.title="Detect Gateway" \
       org.opencontainers.image.licenses=MIT \
       org.opencontainers.image.version=$VERSION
 COPY --from=gateway-builder /opt/venv /opt/venv
+WORKDIR /home/detect
 # Leaves the byte code of the standard library's part in this: the base comes without, and a start would be 2 s longer.
 RUN ["python3", "-c", "import api.app, api.cli.main, api.image.decoder_process, encodings.idna, segno"]
 # `container` is how programs learn that they run in one.
 ENV HOME=/home/detect PYTHONDONTWRITEBYTECODE=1 DETECT_HOST=0.0.0.0 DETECT_PORT=8000 container=oci
-WORKDIR /home/detect
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-c", "import http.client, os; \
