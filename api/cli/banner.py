@@ -12,7 +12,7 @@ from rich.text import Text
 from api.cli.console import out
 from api.settings import Settings
 
-EXAMPLE = "docs/pictures/grace_hopper.jpg"
+EXAMPLE = "docs/images/grace_hopper.jpg"
 MOST_LABELS = 5
 SOMEWHERE = (socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")  # documentation's addresses: never reached
 

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.browsing import asked_for, assert_stayed_here, chromium, needs_chromium
-from tests.pictures import HOPPER, pixel
+from tests.example_images import HOPPER, pixel
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))

@@ -21,7 +21,7 @@ from inference.server import logs as endpoint_logs
 from tests.api.clients import hang_up_after
 from tests.api.conftest import Start
 from tests.api.processes import COMMAND, children, running
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, aws_error, reply
 from tests.waiting import wait_for
 

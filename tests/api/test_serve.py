@@ -139,7 +139,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("command", [["serve"], ["detect", "docs/pictures/grace_hopper.jpg"]])
+@pytest.mark.parametrize("command", [["serve"], ["detect", "docs/images/grace_hopper.jpg"]])
 def test_on_windows_a_gateway_is_refused_in_one_sentence_that_names_wsl_and_docker(command: list[str]) -> None:
     """A Linux without the modules that Windows lacks: none of them is needed to say so."""
     typed = [sys.executable, "-c", ON_WINDOWS, *command]

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from api.admission.api_keys import new_key
+from tests.example_images import HOPPER
 from tests.images.containers import BUNDLED, ENDPOINT, GATEWAY, LOCAL, LOOPBACK, ROOT, Images, Run, free_port
-from tests.pictures import HOPPER
 from tests.waiting import wait_for
 
 ALL = pytest.mark.parametrize("image", [GATEWAY, ENDPOINT, LOCAL])
