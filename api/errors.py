@@ -7,10 +7,10 @@ DetectError
 ├── Forbidden                   403  forbidden
 ├── UploadTooSlow               408  upload-too-slow
 ├── UploadTooLarge              413  upload-too-large
-├── UnsupportedImageFormat    415  unsupported-picture-format
+├── UnsupportedImageFormat      415  unsupported-picture-format
 ├── ImageError
-│   ├── UndecodableImage      422  undecodable-picture
-│   └── ImageTooLarge         422  picture-too-large
+│   ├── UndecodableImage        422  undecodable-picture
+│   └── ImageTooLarge           422  picture-too-large
 ├── InvalidParameter            422  invalid-parameter
 ├── RateLimited                 429  rate-limited
 ├── Overloaded                  429  overloaded

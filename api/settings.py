@@ -248,7 +248,7 @@ class Settings(BaseSettings):
 
     @property
     def open_to_all(self) -> bool:
-        """Whether others than this machine could ask, and nobody is asked for a key."""
+        """Whether other machines can send requests, without authentication."""
         return not (self.api_keys or self.no_auth or _is_loopback(self.host))
 
     @cached_property

@@ -132,10 +132,15 @@ class Aws:
 def connect(region: str | None, profile: str | None, **patience: Any) -> Aws:
     """The account behind the credentials; region None is AWS_REGION, else the profile's.
 
-    Raises Refused without a region, Unreachable or PermissionDenied.
+    Raises NoCredentials, Refused without a region, Unreachable or PermissionDenied.
     """
     region = region or os.environ.get("AWS_REGION") or None  # which every AWS tool reads, and boto3 alone does not
     session = call(boto3.Session, region_name=region, profile_name=profile)
+    if call(session.get_credentials) is None:
+        raise errors.NoCredentials(
+            "No AWS credentials were found.",
+            hint="Set yours up with `aws configure`, or name a profile: --profile, AWS_PROFILE.",
+        )
     if session.region_name is None:
         raise errors.Refused("No region.", hint="Give --region, or set AWS_REGION or the profile's region.")
     sts = call(session.client, "sts", config=CONTROL)

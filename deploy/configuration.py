@@ -149,7 +149,7 @@ class Current:
 
 
 def read_current(aws: Aws, endpoint: str, name: str) -> Current:
-    """What an endpoint's configuration of this name says. Raises NotFound where somebody removed it."""
+    """What an endpoint's configuration of this name says. Raises NotFound if it was deleted."""
     config = call(aws.sagemaker.describe_endpoint_config, EndpointConfigName=name)
     variant: Mapping[str, Any] = dict(config["ProductionVariants"][0])
     model = call(aws.sagemaker.describe_model, ModelName=variant["ModelName"])

@@ -52,8 +52,8 @@ PERMISSION = (
     "root, as AWS's manual asks, and make the files readable (chmod a+rX)."
 )
 WORKER = (
-    "The model server's worker died, most often for want of memory: choose a larger --instance-type. The end of the "
-    "log says what it did last."
+    "The model server's worker died, most often because it ran out of memory: choose a larger --instance-type. "
+    "The end of the log says what it did last."
 )
 TIMEOUT = (
     "The container took longer than SageMaker waits for an answer (60 s): a larger machine, a smaller input, or fewer "

@@ -46,13 +46,13 @@ def clear(aws: Aws, bucket: str, things: list[Thing]) -> None:
 def prove_empty(left: list[Thing]) -> None:
     """Raises StillThere for anything that a fresh look at AWS still finds."""
     if left:
-        error = StillThere("AWS still shows what was removed, or somebody made it anew.", hint="Run `down` again.")
+        error = StillThere("AWS still lists what was deleted, or it was created again.", hint="Run `down` again.")
         error.left = [str(thing) for thing in left]
         raise error
 
 
 def live_endpoints(aws: Aws) -> list[str]:
-    """Our endpoints that serve or are about to; these are nobody's leftovers."""
+    """Our endpoints that serve or are about to; these are no leftovers."""
     found = (describe(aws, item.name) for item in tagged(aws, "endpoint"))
     return sorted(endpoint.name for endpoint in found if endpoint is not None and endpoint.status != "Failed")
 

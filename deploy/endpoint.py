@@ -142,7 +142,7 @@ def present(aws: Aws, name: str) -> Endpoint:
     """The endpoint, settled. Raises NotFound."""
     endpoint = settled(aws, name)
     if endpoint is None:
-        raise NotFound(f"There is no endpoint {name}: somebody removed it.")
+        raise NotFound(f"There is no endpoint {name}: it was deleted meanwhile.")
     return endpoint
 
 

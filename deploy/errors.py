@@ -10,7 +10,8 @@ DeployError                    1   it did not work
 │   ├── AlreadyExists          4   somebody made it first
 │   ├── InProgress             4   AWS is still working on it
 │   ├── NotYetVisible          4   made a moment ago, and AWS does not see it yet
-│   └── Unreachable            4   no credentials, no network, no such region
+│   └── Unreachable            4   expired credentials, no network, no such region
+│       └── NoCredentials      4   boto3 found none
 ├── NotFound                   8   there is no such thing
 ├── NotOurs                    9   it exists, and carries no tag of ours
 ├── EndpointFailed            10   SageMaker gave up: carries the reason, the likely cause and the end of the log
@@ -87,7 +88,11 @@ class NotYetVisible(AwsRefused):
 
 
 class Unreachable(AwsRefused):
-    """No credentials, no network, or no such region."""
+    """Expired credentials, no network, or no such region."""
+
+
+class NoCredentials(Unreachable):
+    """boto3 found no credentials."""
 
 
 class NotFound(DeployError):

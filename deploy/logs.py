@@ -10,12 +10,12 @@ from deploy import names
 from deploy.aws import Aws, call, pages
 from deploy.errors import AlreadyExists, NotFound, PermissionDenied
 
-RETENTION_DAYS = 30  # CloudWatch keeps logs, and bills for them, for ever by default
+RETENTION_DAYS = 30  # CloudWatch keeps logs, and bills for them, without limit by default
 
 
 @dataclass(frozen=True)
 class LogGroup:
-    """A log group as it was found. `retention` 0 is for ever; the tags name the endpoint and its buckets."""
+    """A log group as it was found. `retention` 0 is without limit; the tags name the endpoint and its buckets."""
 
     name: str
     retention: int

@@ -109,8 +109,13 @@ class Choices:
 def make_plan(aws: Aws, wish: Wish, choices: Choices) -> Plan:
     """The plan for a wish. Raises Refused, NotOurs, NotFound or AwsRefused; changes nothing."""
     check(wish)
+    check_image(aws, wish, wish.image_uri(aws.region))
+    return plan_with_image(aws, wish, choices)
+
+
+def plan_with_image(aws: Aws, wish: Wish, choices: Choices) -> Plan:
+    """The same without a look at the image."""
     image = wish.image_uri(aws.region)
-    check_image(aws, wish, image)
     endpoint = ours(aws, wish.endpoint)
     bucket = find_bucket(aws, choices.bucket)
     scope = planned_scope(aws, wish, endpoint, bucket, image)

@@ -68,7 +68,7 @@ class Scope:
 
     @property
     def alarms(self) -> str:
-        """The ARN of every alarm, as DescribeAlarms wants it."""
+        """The ARN of every alarm, as DescribeAlarms requires it."""
         return self.arn("cloudwatch", "alarm:*")
 
     @property

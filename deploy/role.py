@@ -131,7 +131,7 @@ def ensure_role(aws: Aws, role: Role, scope: Scope, tags: Mapping[str, str]) -> 
 
 
 def ensure_boundary(aws: Aws, scope: Scope) -> None:
-    """The permissions boundary is there: one for all our roles of the account. Whoever may make it is administrator."""
+    """The permissions boundary is there: one for all our roles of the account. Only an administrator may create it."""
     try:
         call(aws.iam.get_policy, PolicyArn=scope.boundary_arn)
     except NotFound:

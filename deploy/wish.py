@@ -1,4 +1,4 @@
-"""What the operator wants, checked before AWS hears of it."""
+"""The endpoint that the operator asks for, checked before the first request to AWS."""
 
 import re
 from collections.abc import Mapping

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from PIL import Image, ImageCms
 
-from tests.pictures import encoded, jpeg, scene
+from tests.example_images import encoded, jpeg, scene
 
 PNG = b"\x89PNG\r\n\x1a\n"
 ALL_AT_ONCE = b"\3\1\0\2\0\3\0\0\x3f\0"  # a scan's parameters: three components, each coefficient

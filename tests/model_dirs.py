@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import onnx
-from onnx import numpy_helper
 
 from tests.conftest import ROOT
 
@@ -16,6 +14,9 @@ BUNDLED = ROOT / "inference" / "models" / "person"
 
 def variant(folder: Path, box_scale: float = 1.0, **about: Any) -> Path:
     """A copy of the bundled detector whose boxes are as many times as large, and whose `model.json` says this too."""
+    import onnx  # not where the training is tested
+    from onnx import numpy_helper
+
     folder.mkdir(parents=True)
     said = json.loads((BUNDLED / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**said, **about}))

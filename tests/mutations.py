@@ -4,7 +4,7 @@ import random
 import struct
 from collections.abc import Iterator
 
-from tests.pictures import encoded, jpeg, scene
+from tests.example_images import encoded, jpeg, scene
 
 HEADERS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"GIF89a", b"BM", b"II*\0", b"%PDF-1.7")
 

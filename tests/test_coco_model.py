@@ -18,9 +18,9 @@ from api.endpoint.embedded_process import embedded_endpoint
 from api.image.draw import COLOURS
 from tests.api.gateway import gateway
 from tests.conftest import ROOT
-from tests.pictures import encoded
+from tests.example_images import encoded
 
-SHOWN = ROOT / "docs" / "pictures" / "people"
+SHOWN = ROOT / "docs" / "images" / "people"
 
 
 @pytest.fixture(scope="module")

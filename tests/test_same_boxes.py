@@ -11,9 +11,9 @@ from PIL import Image
 
 from api.endpoint.embedded_process import embedded_endpoint
 from tests.api.gateway import gateway
+from tests.example_images import HOPPER, stored
 from tests.inference.same_boxes import SIZE, stock
 from tests.model_dirs import BUNDLED
-from tests.pictures import HOPPER, stored
 from tests.seed_endpoint import SeedEndpoint, reply
 
 

@@ -42,7 +42,7 @@ class ApiKeys:
 
 
 def new_key(name: str, admin: bool = False) -> tuple[str, str]:
-    """A key of 256 random bits, to be shown once, and the entry to keep. SHA-256 suffices: nobody can guess it."""
+    """A key of 256 random bits, to be shown once, and the entry to keep. SHA-256 is enough: it cannot be guessed."""
     key = f"dg_{secrets.token_urlsafe(32)}"
     return key, f"{name}:{_hash(key).hex()}{':admin' if admin else ''}"
 

@@ -12,14 +12,14 @@ from rich.text import Text
 from api.cli.console import out
 from api.settings import Settings
 
-EXAMPLE = "docs/pictures/grace_hopper.jpg"
+EXAMPLE = "docs/images/grace_hopper.jpg"
 MOST_LABELS = 5
 SOMEWHERE = (socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")  # documentation's addresses: never reached
 
 
 def show(settings: Settings, here: str) -> None:
     """Print it; `here` is where this machine reaches the gateway. A terminal also shows a public address as QR code."""
-    public = [_url(address, here) for address in addresses(settings.host)]
+    public = [] if in_container() else [_url(address, here) for address in addresses(settings.host)]
     out.print(Text("\n" + "\n".join(_lines(settings, here, public)) + "\n"), soft_wrap=True)
     if public and out.is_terminal:
         out.print(Text(qr_code(public[0]), "#ffffff on #000000"), soft_wrap=True)
@@ -39,12 +39,20 @@ def _lines(settings: Settings, here: str, public: list[str]) -> Iterator[str]:
     yield f"  An image      curl{key} -F image=@{image} {here}/detect"
     if key:
         yield "                YOUR-KEY is a key that `detect-gateway key` has made."
+    if in_container():
+        port = here.rpartition(":")[2]
+        yield f"  Container     these addresses work with docker run --publish 127.0.0.1:{port}:{port}"
 
 
 def _few(labels: tuple[str, ...]) -> str:
     if len(labels) <= MOST_LABELS:
         return ", ".join(labels)
     return f"{', '.join(labels[:MOST_LABELS])} … ({len(labels)} labels)"
+
+
+def in_container() -> bool:
+    """Whether the addresses here are a container's, which other machines do not reach; images and Podman say so."""
+    return "container" in os.environ
 
 
 def addresses(host: str) -> list[str]:

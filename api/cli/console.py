@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from api.errors import InvalidSetting
 from api.settings import Settings
 
 SECRET = {"api_keys", "redis_url"}
@@ -86,6 +87,12 @@ def settings_with(**options: object) -> Settings:
         within = "".join(f"[{part}]" for part in inside)
         value = "…" if setting in SECRET else f"{first['input']!r}"
         stop(f"DETECT_{str(setting).upper()}{within}={value}: {first['msg']}.")
+
+
+def refuse_windows() -> None:
+    """Raise InvalidSetting on Windows, which lacks what a gateway needs: Unix sockets and limits for processes."""
+    if sys.platform == "win32":
+        raise InvalidSetting("A gateway needs Linux or macOS: on Windows run it in WSL or with Docker.")
 
 
 def stop(reason: str) -> NoReturn:

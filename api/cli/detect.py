@@ -75,7 +75,7 @@ def detect(
                 one(outcome)
             step()
             if screen.error and not (coco or draw or save):
-                raise screen.error  # nobody hears the rest
+                raise screen.error  # nothing more can be printed
 
         options = DetectOptions(url, key, model, min_score, tiles, parallel)
         asyncio.run(detect_files(settings_with(), options, Job(found.files, record, drawings, tally, tell)))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.cli.console import refuse_windows
 from api.cli.drawings import Drawings
 from api.cli.output import Outcome, Tally
 from api.cli.record import Answer, Record
@@ -117,6 +118,7 @@ async def _gateway(settings: Settings, options: DetectOptions) -> AsyncIterator[
         async with AsyncClient(options.url, options.key) as client:
             yield client
         return
+    refuse_windows()
     from api.cli.embedded_gateway import gateway_here  # a second of imports that asking a running gateway does not need
 
     os.environ.setdefault("DETECT_LOG_LEVEL", "warning")  # its endpoint tells nothing but what goes wrong

@@ -93,7 +93,7 @@ def _images(files: Iterator[str], found: Found) -> list[str]:
 
 
 def _is_image(file: str) -> bool:
-    """By its name or its first bytes. A broken link with an image's name is one, so that somebody hears of it."""
+    """By its name or its first bytes. A broken link with an image's name counts too, so that it is reported."""
     name = os.path.basename(file)
     if name.startswith(APPLE_DOUBLE) or (os.path.exists(file) and not os.path.isfile(file)):
         return False

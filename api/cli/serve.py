@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.console import settings_with
+from api.cli.console import refuse_windows, settings_with
 from api.errors import InvalidSetting
 from api.settings import Settings
 
@@ -25,6 +25,7 @@ def serve(
     no_auth: Annotated[bool | None, typer.Option("--no-auth", help="Serve a public address without API keys.")] = None,
 ) -> None:
     """Start the gateway. Without an endpoint in the settings, it starts its embedded one."""
+    refuse_windows()
     settings = settings_with(host=host, port=port, workers=workers, root_path=root_path, no_auth=no_auth)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _serve(settings)
@@ -43,7 +44,7 @@ def _serve(settings: Settings) -> None:
     from api.web import server
 
     for backend in settings.backends.values():
-        backend.on_disk()  # a model that nobody describes stops the start before anything runs
+        backend.on_disk()  # a model without a description fails before anything starts
     if settings.open_to_all:
         raise InvalidSetting(
             f"{settings.host} is a public address: set DETECT_API_KEYS, or pass --no-auth to serve it without them."

@@ -26,16 +26,19 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 
 @contextmanager
-def embedded_endpoint(model_dirs: Mapping[str, Path]) -> Iterator["EmbeddedProcess"]:
+def embedded_endpoint(
+    model_dirs: Mapping[str, Path], environment: Mapping[str, str] | None = None
+) -> Iterator["EmbeddedProcess"]:
     """An endpoint that serves these model directories, by name, for as long as the context lasts.
 
-    Its socket lies in a folder that no other user may enter: nobody else can ask it, or answer in its place. A child
+    `environment` has its variables where ours do not name them.
+    Its socket is in a folder that no other user may enter: other users can neither call nor replace it. A child
     that dies is started again; one that cannot even start raises EndpointUnavailable.
     """
     if not find_spec("inference") or not any(find_spec(engine) for engine in ENGINES):
         raise EndpointUnavailable(NOT_INSTALLED)
     with private_folder("detect-endpoint-") as folder:
-        child = EmbeddedProcess(model_dirs, folder / "socket")
+        child = EmbeddedProcess(model_dirs, folder / "socket", environment or {})
         child.start()
         try:
             yield child
@@ -59,7 +62,8 @@ def with_embedded(settings: Settings) -> Iterator[tuple[Settings, "EmbeddedProce
     if not settings.model_dirs or settings.embedded_socket:
         yield settings, None
         return
-    with embedded_endpoint(settings.model_dirs) as embedded:
+    logs = {"DETECT_LOG_FORMAT": settings.log_format, "DETECT_LOG_LEVEL": settings.log_level}
+    with embedded_endpoint(settings.model_dirs, logs) as embedded:
         os.environ["DETECT_EMBEDDED_SOCKET"] = str(embedded.socket)
         if not settings.endpoints:
             os.environ["DETECT_MODEL_NAME"] = next(iter(settings.backends))
@@ -69,10 +73,10 @@ def with_embedded(settings: Settings) -> Iterator[tuple[Settings, "EmbeddedProce
 class EmbeddedProcess:
     """The child process, and its socket. One model alone answers to any name."""
 
-    def __init__(self, model_dirs: Mapping[str, Path], socket: Path) -> None:
+    def __init__(self, model_dirs: Mapping[str, Path], socket: Path, environment: Mapping[str, str]) -> None:
         alone = len(model_dirs) == 1
         self._served = [str(folder) if alone else f"{name}={folder}" for name, folder in model_dirs.items()]
-        self.socket = socket
+        self.socket, self._environment = socket, {**environment, **os.environ}
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
 
@@ -106,6 +110,7 @@ class EmbeddedProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=self._environment,
             start_new_session=True,  # Ctrl-C is for us; we tell the child
         )
         line = self._process.stdout.readline() if self._process.stdout else ""
@@ -121,7 +126,8 @@ class EmbeddedProcess:
                 return
             _close(self._process)
             pause = FIRST_PAUSE if time.monotonic() - started > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
-            log.error("The embedded endpoint ended with status %s; starting it again in %.1f s.", status, pause)
+            fields = {"status": status, "restart_after_seconds": pause}
+            log.error("The embedded endpoint ended and is restarted.", extra={"fields": fields})
             self._stopping.wait(pause)
             self._respawn()
 

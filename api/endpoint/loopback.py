@@ -37,7 +37,7 @@ def answers(url: str, path: str) -> bool:
 
 
 def serving(embedded: Path, name: str) -> Serving | None:
-    """What is served under this name now; None where nothing is, or nobody says."""
+    """What is served under this name now; None if there is none, or no response."""
     try:
         status, body = _ask(_Connection(embedded, 2.0), "GET", about(name))
         return Serving.model_validate_json(body) if status == 200 else None

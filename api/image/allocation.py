@@ -1,4 +1,4 @@
-"""How glibc's allocator keeps freed memory: for the next image, but not for ever."""
+"""How glibc's allocator keeps freed memory: for the next image, up to a limit."""
 
 import ctypes
 from contextlib import suppress

@@ -46,7 +46,7 @@ RENDERINGS: Mapping[Format, Rendering] = {
 def choose(accept: str, format: Format | None = None) -> Rendering:
     """The format that is named; else native, unless an Accept header takes nothing but images.
 
-    Java and browsers accept `image/…` beside `*/*` on every request, and want JSON all the same.
+    Java and browsers accept `image/…` beside `*/*` on every request, but expect JSON.
     """
     if format:
         return RENDERINGS[format]

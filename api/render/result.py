@@ -1,4 +1,4 @@
-"""What a finished detection is made of, for whoever renders it."""
+"""What a finished detection consists of, for all formats."""
 
 from dataclasses import dataclass
 

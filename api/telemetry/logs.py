@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, Literal
 
 # At debug these would write bodies and signatures.
@@ -34,7 +35,7 @@ class PlainLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and a traceback where there is one."""
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower():7} {record.getMessage()}"
-        line += "".join(f" {name}={_plain(value)}" for name, value in fields(record).items())
+        line += "".join(f" {name}={_plain(value)}" for name, value in _flat(fields(record)))
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -55,6 +56,15 @@ def configure(format: Literal["json", "console"], level: str) -> None:
     logging.captureWarnings(True)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+def _flat(found: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Fields within fields as `image.width`."""
+    for name, value in found.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _plain(value: object) -> str:

@@ -11,7 +11,7 @@ Scope = MutableMapping[str, Any]
 
 @dataclass
 class RequestRecord:
-    """Each field is written by whoever knows it first; what is None is left out of the log line."""
+    """The first part of the gateway that knows a field sets it; None is left out of the log line."""
 
     request_id: str
     code: str | None = None

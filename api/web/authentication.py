@@ -12,7 +12,7 @@ from api.admission.rate_limits import RateLimits, network_of
 from api.errors import Forbidden, Unauthenticated
 from api.telemetry.request_record import record_of
 
-BROWSERS_ALONE = ("origin", "sec-fetch-site")  # a page in this machine's browser may be anybody's
+BROWSERS_ALONE = ("origin", "sec-fetch-site")  # any page can run in this machine's browser
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 

@@ -1,4 +1,4 @@
-"""What routes ask for: the models, the one that is meant, the settings, a caller who may in, the upload."""
+"""Dependencies of the routes: the models, the chosen one, the settings, an authenticated client, the upload."""
 
 import time
 from functools import partial

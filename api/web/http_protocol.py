@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1, and: heads are bounded and come in time, answers are taken in time, a stop cuts nobody off."""
+"""uvicorn's HTTP/1.1, with limits for request heads and for the time to read a response; a stop drops no request."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ class HttpProtocol(HttpToolsProtocol):
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Wait for a request's head, not for ever."""
+        """Wait for a request's head, up to a limit."""
         super().connection_made(transport)
         self.client = self.client and (_unmapped(self.client[0]), self.client[1])
         transport.set_write_buffer_limits(high=0)  # so that writing is paused while anything is left to send
@@ -75,7 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._wait_for_head()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
-        """A client that sends no more may still want its answer; whether it is gone, only a write tells."""
+        """A client that has sent everything may still wait for its response; only a write shows whether it is gone."""
         if not self._answering() or self.cycle.more_body or self.scope["http_version"] != "1.1":
             return False
         for seconds in (0, PROBE_SECONDS):

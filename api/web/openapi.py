@@ -113,7 +113,7 @@ def _example(error: DetectError) -> dict[str, Any]:
 
 
 def _problems(examples: tuple[DetectError, ...]) -> dict[int | str, dict[str, Any]]:
-    """One response for all of 4xx and one for all of 5xx: with one for each status nobody finds the result itself."""
+    """One response for all of 4xx and one for all of 5xx: one for each status would hide the result."""
     responses: dict[int | str, dict[str, Any]] = {}
     for kind, group in groupby(sorted(examples, key=lambda error: error.status), key=_kind):
         content = {"schema": PROBLEM, "examples": {error.code: _example(error) for error in group}}

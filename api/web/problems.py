@@ -39,7 +39,7 @@ class Dialect(NamedTuple):
 
 
 def problem_response(request: Request, error: DetectError) -> JSONResponse:
-    """The response that a client gets, whoever refuses: a route, authentication, admission, a limit."""
+    """The response to any refusal: by a route, authentication, admission or a limit."""
     _note(request, error)
     request_id = record_of(request.scope).request_id
     dialects: tuple[Dialect, ...] = request.app.state.dialects

@@ -77,7 +77,7 @@ def configured(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that nobody else can take from now on, whose connections send at once. Raises InvalidSetting."""
+    """A listening socket; its connections send without Nagle's delay. Raises InvalidSetting."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # `::` means IPv4's addresses, too

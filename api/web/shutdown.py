@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 
 def stop_with_parent() -> None:
-    """End this worker when whoever started it is gone, however that came."""
+    """End this worker when its parent process has ended, for whatever reason."""
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_outlive, args=(parent,), name="parent", daemon=True).start()
 

@@ -11,7 +11,7 @@ from deploy.cli.screen import Screen, answering
 from deploy.cost.bill import COLUMNS, answer, notes, rows
 from deploy.cost.bulk import bulk_line, bulk_way, endpoint_from
 from deploy.cost.gateway import Gateway, gateway_cost
-from deploy.cost.measured import Measured, parse_throughput, read_bench
+from deploy.cost.measured import SHIPPED, Measured, parse_throughput, read_bench
 from deploy.cost.plot import plot
 from deploy.cost.prices import Prices, live_prices, read_prices
 from deploy.cost.ways import Load, Way, default_wish, original_ways, target_ways
@@ -49,9 +49,10 @@ def command(
 ) -> None:
     """Compare what every way costs, and say which is cheapest at this load and latency."""
     with answering(common.as_json) as screen:
-        measured = dict(map(parse_throughput, throughput or ()))
+        measured = read_bench(SHIPPED)
         for path in bench or ():
             measured |= read_bench(path)
+        measured |= dict(map(parse_throughput, throughput or ()))
         load = Load(images_per_day, peak, fill, max_latency_ms)
         machines = dict(map(machine_choice, instance_type or ()))
         prices = prices_now(screen, common, set(machines.values())) if live else read_prices()
@@ -105,7 +106,9 @@ def show_cost(screen: Screen, prices: Prices, ways: list[Way], load: Load) -> No
     if found["cheapest"]:
         screen.say(f"Cheapest: {found['cheapest']}.")
     else:
-        screen.say("No way is known to fit: measure one with `detect-deploy smoke --json`, and give it with --bench.")
+        screen.say("No target fits.")
+    if any(way.measured and way.measured.origin for way in ways):
+        screen.say("For your model and instances: `detect-deploy smoke --json > smoke.json`, then --bench smoke.json.")
 
 
 def show_bulk(screen: Screen, ways: list[Way], load: Load) -> None:

@@ -11,10 +11,11 @@ from deploy.cli.screen import Screen
 from deploy.configuration import Current, read_current
 from deploy.endpoint import Endpoint, existing, ours
 from deploy.errors import Refused
-from deploy.plan import Choices, Plan, make_plan
+from deploy.example import example_account, example_image
+from deploy.plan import Choices, Plan, make_plan, plan_with_image
 from deploy.rollout import Guard
 from deploy.smoke import smoke
-from deploy.wish import Wish, changed, check, check_given, target_named
+from deploy.wish import Wish, changed, check, check_given, default_image, target_named
 
 SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
 
@@ -59,10 +60,22 @@ def plan_new(aws: Aws, common: Common, wanted: Wanted) -> Plan:
     """The plan for a new endpoint, with its artifact packed. Raises Refused before AWS is asked for what cannot be."""
     wish = new_wish(common, wanted)
     wish.image_uri(aws.region)
+    return make_plan(aws, *packed(wish, wanted))
+
+
+def plan_example(common: Common, wanted: Wanted) -> Plan:
+    """The plan for a new endpoint in the example account. Raises Refused."""
+    aws = example_account(common.region)
+    wish = new_wish(common, wanted)
+    wish = replace(wish, image=wish.image or default_image(wish.target, aws.region) or example_image(aws))
+    return plan_with_image(aws, *packed(wish, wanted))
+
+
+def packed(wish: Wish, wanted: Wanted) -> tuple[Wish, Choices]:
+    """The wish with the model's input size, and the choices with the model as an artifact. Raises Refused."""
     folder = wanted.weights()
-    wish = replace(wish, input_size=input_size(folder))
     choices = Choices(pack(wish.target, folder, wanted.code_dir), role=wanted.role, bucket=wanted.bucket)
-    return make_plan(aws, wish, choices)
+    return replace(wish, input_size=input_size(folder)), choices
 
 
 def plan_change(aws: Aws, common: Common, wanted: Wanted, guard: Guard | None = None) -> tuple[Plan, Current]:

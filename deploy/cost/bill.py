@@ -57,6 +57,7 @@ def as_dict(way: Way, load: Load) -> dict[str, Any]:
         "per_month_at_load": monthly(way, load),
         "fits": fits(way, load),
         "note": way.note,
+        "measured": way.measured.origin if way.measured else None,
     }
 
 
@@ -84,7 +85,7 @@ def row(way: dict[str, Any], best: bool) -> tuple[Any, ...]:
 
 def notes(ways: Iterable[Way]) -> list[str]:
     """What has to be said of each way."""
-    return [f"{way.name}: {way.note}" for way in ways if way.note]
+    return [f"{way.name}: {note}" for way in ways for note in (way.note, way.measured and way.measured.origin) if note]
 
 
 def money(dollars: float | None, digits: int = 2) -> str | None:

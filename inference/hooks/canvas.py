@@ -34,7 +34,7 @@ ORIENTATION, SHORT = 0x0112, 3  # EXIF 3.0, 4.6.5
 STEPS = {1: (1, 1), 2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
 SWAPPED = (5, 6, 7, 8)
 MAX_PROFILE_BYTES = 4 * 1024 * 1024
-UNBOUNDED = b"mpet"  # a profile's formula of this type can keep a colour engine busy for ever
+UNBOUNDED = b"mpet"  # a profile's formula of this type can occupy a colour engine without end
 
 
 def draw(data: bytes, size: int, how: str) -> "tuple[Pixels, Fit]":

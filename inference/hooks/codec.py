@@ -107,7 +107,7 @@ def accepted(accept: "str | None") -> "set[str]":
     """Return the kinds that Accept allows. Raises NotAcceptable where ours is not among them."""
     kinds = {part.split(";")[0].strip().lower() for part in (accept or "*/*").split(",")}
     if not kinds.intersection((JSON, JSON_LINES, "application/*", "*/*")):
-        raise NotAcceptable("the answer is application/json, which Accept does not allow")
+        raise NotAcceptable("the response is application/json, which Accept does not allow")
     return kinds
 
 

@@ -1,12 +1,12 @@
-"""What the endpoint refuses, in one short line each.
+"""What the endpoint rejects, with one short line for each.
 
     Refused                      a status, a sentence, a phrase
-    ├── BadRequest           400   the body is not what the contract says
-    ├── ImageTooLarge      413   more pixels than we decode, judged from the header
-    ├── UnsupportedType      415   Content-Type or the image's format
-    ├── NotAcceptable        406   Accept asks for something other than JSON
-    ├── BadImage           422   damaged, truncated, or of a depth that cannot be shown as RGB
-    └── ModelFailed        500   on one line of several; alone, the server says so
+    ├── BadRequest         400   the body breaks the contract
+    ├── ImageTooLarge      413   more pixels than the limit, by the header
+    ├── UnsupportedType    415   Content-Type or the image's format
+    ├── NotAcceptable      406   Accept excludes JSON
+    ├── BadImage           422   damaged, truncated, or of a depth that has no RGB
+    └── ModelFailed        500   on one line of several; for a single request, the server says so
     ModelNotUsable               the model directory: no request is served, the process ends
 
 The old serving stacks hang on a message of more than one line, so no message here has one.
@@ -26,7 +26,7 @@ except ImportError:  # our own server runs without the toolkit
 
 
 class Refused(BaseInferenceToolkitError):  # type: ignore[misc]
-    """A request that the hooks do not serve; `message` is meant for the client."""
+    """A request that the hooks do not serve; `message` is for the client."""
 
     status = 400
     reason = "Bad Request"
@@ -40,29 +40,29 @@ class Refused(BaseInferenceToolkitError):  # type: ignore[misc]
 
 
 class BadRequest(Refused):
-    """The body is not what the contract says."""
+    """The body breaks the contract."""
 
 
 class NotAcceptable(Refused):
-    """Accept asks for something other than JSON."""
+    """Accept excludes JSON."""
 
     status, reason = 406, "Not Acceptable"
 
 
 class ImageTooLarge(Refused):
-    """More pixels than we decode."""
+    """The image has more pixels than the limit."""
 
     status, reason = 413, "Payload Too Large"
 
 
 class UnsupportedType(Refused):
-    """Content-Type, or the image's format, is none that the hooks take."""
+    """The Content-Type or the image's format is not supported."""
 
     status, reason = 415, "Unsupported Media Type"
 
 
 class BadImage(Refused):
-    """The image is damaged, truncated, or of a depth that cannot be shown as RGB."""
+    """The image is damaged, truncated, or of a depth that has no RGB."""
 
     status, reason = 422, "Unprocessable Entity"
 

@@ -36,7 +36,7 @@ def check_size(width: int, height: int) -> None:
     """Refuse an image of more pixels than we decode."""
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageTooLarge(
-            f"the image has {width}x{height} pixels, more than {MAX_PIXELS // 10**6} megapixels or {MAX_SIDE} a side"
+            f"the image has {width}x{height} pixels, more than {MAX_PIXELS // 10**6} megapixels or {MAX_SIDE} per side"
         )
 
 
@@ -49,7 +49,7 @@ def read_header(data: bytes) -> "tuple[int, int]":
     else:
         raise UnsupportedType(f"the image is {format_named(data)}, not JPEG or PNG")
     if not width or not height:
-        raise BadImage("the image's header gives no size")
+        raise BadImage("the image's header has no size")
     return width, height
 
 
@@ -67,7 +67,7 @@ def png_header(data: bytes) -> "tuple[int, int]":
         raise BadImage("the PNG is damaged or truncated")
     width, height, depth = struct.unpack(">IIB", data[16:25])
     if depth == 16:
-        raise BadImage("the PNG has 16 bits a channel, send 8")
+        raise BadImage("the PNG has 16 bits per channel, send 8")
     return width, height
 
 
@@ -116,7 +116,7 @@ def jpeg_frame(segment: bytes) -> "tuple[int, int]":
         raise BadImage("the JPEG is truncated")
     depth, height, width, channels = struct.unpack(">BHHB", segment[:6])
     if depth != 8 or channels not in (1, 3):
-        raise BadImage(f"the JPEG has {channels} channels of {depth} bits, send RGB or grey of 8")
+        raise BadImage(f"the JPEG has {channels} channels of {depth} bits, send RGB or greyscale of 8")
     return width, height
 
 

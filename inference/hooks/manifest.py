@@ -7,7 +7,7 @@ from typing import Any
 
 from errors import ModelNotUsable
 
-# input_size: N, images are fitted to N x N. mean, std: of RGB in shares of 255. network: GluonCV's name.
+# input_size: N, images are fitted to N x N. mean, std: of RGB, normalized (0 to 1). network: GluonCV's name.
 # score_floor: rows under it are not answered.
 Manifest = namedtuple("Manifest", "name version labels input_size mean std fit network score_floor")
 

@@ -130,7 +130,7 @@ def zoo_network(manifest: "Manifest", params: str, context: Any) -> Any:
     try:
         from gluoncv import model_zoo
     except ImportError as exc:
-        raise ModelNotUsable("GluonCV is not installed, and only symbol and params do without it") from exc
+        raise ModelNotUsable("GluonCV is not installed: only a symbol with parameters works without it") from exc
     classes = {"classes": manifest.labels} if manifest.network.endswith("_custom") else {}
     try:
         network = model_zoo.get_model(manifest.network, pretrained_base=False, **classes)

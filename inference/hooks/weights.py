@@ -22,10 +22,10 @@ def pretrained(network: str) -> str:
     named = os.environ.get("DETECT_WEIGHTS")
     if named:
         if not os.path.isfile(named):
-            raise ModelNotUsable(f"DETECT_WEIGHTS names no file: {named}")
+            raise ModelNotUsable(f"DETECT_WEIGHTS is not a file: {named}")
         return named
     if network not in SHA1:
-        raise ModelNotUsable(f"the model directory holds no weights, and none are known for {network}")
+        raise ModelNotUsable(f"the model directory has no weights, and none are known for {network}")
     return kept(network)
 
 
@@ -41,7 +41,7 @@ def kept(network: str) -> str:
             raise missing(file, SHA1[network], "could not be downloaded") from exc
         if sha1_of(path) != SHA1[network]:
             os.remove(path)
-            raise missing(file, SHA1[network], "was downloaded with another hash")
+            raise missing(file, SHA1[network], "was downloaded with a wrong hash")
     return path
 
 

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from inference.server import logs
 from inference.server.limits import limits_of
-from inference.server.process import Served, serve, set_up_logging, supervise
+from inference.server.process import Served, serve, supervise
 
 NAMED = re.compile(r"(?:(?P<name>[\w.-]+)=)?(?P<dir>.*)", re.DOTALL)
 BUNDLED = Path(__file__).parent.parent / "models" / "person"
@@ -22,7 +23,7 @@ BUNDLED = Path(__file__).parent.parent / "models" / "person"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C, then finish what is in flight. 0 after that, 1 if there is no model to serve."""
     options = parser().parse_args(arguments)
-    set_up_logging()
+    logs.configure()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to load again
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: sys.exit(0))
@@ -86,13 +87,13 @@ def listen_on_file(path: Path) -> socket.socket:
 
 
 def say_where(address: str) -> None:
-    """Tell whoever started this process."""
+    """Tell the parent process."""
     sys.stdout.write(f"listening on {address}\n")
     sys.stdout.flush()
 
 
 def stop_at_end_of_input() -> None:
-    """Stop this process when whoever started it is gone; os.read, as a buffered one would hang the exit."""
+    """Stop when the parent process is gone; os.read, as a buffered read would block the exit."""
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

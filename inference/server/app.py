@@ -1,7 +1,7 @@
 """HTTP: GET /ping, POST /invocations and GET /execution-parameters, as SageMaker calls a container.
 
 POST /endpoints/{name}/invocations is as boto3 calls SageMaker, so that its `endpoint_url` may point here. A gateway
-asks beside that what is served.
+also asks which model is served.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The hooks of a model directory, imported flat as the container imports them, and seen by nobody else."""
+"""The hooks of a model directory, imported flat as the container imports them, and visible only to each other."""
 
 from __future__ import annotations
 

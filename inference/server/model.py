@@ -6,6 +6,7 @@ import asyncio
 import gc
 import hashlib
 import logging
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,17 +70,24 @@ class Model:
         return LOADING.submit(self._load)
 
     def _load(self) -> None:
+        started = time.perf_counter()
         try:
             revision, description = revision_of(self._dir), read_description(self._dir)
             hooks = import_hooks(self._dir)
             self.loaded = Loaded(hooks, hooks.model_fn(str(self._dir)), description, revision)
             self._failed = False
-            log.info("ready with the model in %s", self._dir)
+            log.info(
+                "The model is ready.", extra={"fields": {"model_dir": self._dir, "ms": milliseconds_since(started)}}
+            )
         except Exception as exc:
             self._failed = True
-            still = ", and the one before goes on" if self.ready else ""
-            debug = log.isEnabledFor(logging.DEBUG)
-            log.error("the model in %s cannot be served%s: %s", self._dir, still, exc, exc_info=debug)
+            log.error(
+                "The model cannot be served: %s%s",
+                exc,
+                ". The previous model stays in use." if self.ready else "",
+                extra={"fields": {"model_dir": self._dir}},
+                exc_info=log.isEnabledFor(logging.DEBUG),
+            )
             raise
         finally:
             gc.collect()  # the hooks before, and their model, are a ring of references
@@ -107,6 +115,11 @@ class Model:
         output = loaded.hooks.output_fn(loaded.hooks.predict_fn(data, loaded.model), accept)
         content, kind = output if isinstance(output, tuple) else (output, accept or "application/json")
         return Prediction(content.encode() if isinstance(content, str) else content, kind, loaded.revision)
+
+
+def milliseconds_since(started: float) -> float:
+    """Return how long ago `time.perf_counter()` said this."""
+    return round((time.perf_counter() - started) * 1000, 1)
 
 
 def read_description(model_dir: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -21,6 +20,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from cores import usable_cores
+from inference.server import logs
 from inference.server.app import create_app
 from inference.server.limits import Limits
 from inference.server.model import Model
@@ -73,7 +73,7 @@ def worker(served: Served) -> Starlette:
 
     A worker that still loads would refuse what those that have loaded would answer.
     """
-    set_up_logging()
+    logs.configure()
     threading.Thread(target=stop_with_supervisor, daemon=True).start()
     models = models_of(served)
     load_at_sighup(models)
@@ -89,12 +89,6 @@ def stop_with_supervisor() -> None:
     if supervisor := multiprocessing.parent_process():
         supervisor.join()
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def set_up_logging() -> None:
-    """Log to standard error from DETECT_LOG_LEVEL on."""
-    level = os.environ.get("DETECT_LOG_LEVEL", "info").upper()
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(message)s")
 
 
 def configured(app: Starlette | Callable[[], Starlette], **options: Any) -> uvicorn.Config:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dataset import Boxes
 from inference.evaluation import average_precision, evaluate
 
-# COCO's classes of size are in pixels of its pictures, and most of those are so large.
+# COCO's classes of size are in pixels of its images, and most of those are so large.
 WIDTH, HEIGHT = 640, 480
 AREAS = {"small": "under 32² pixels of 640×480", "medium": "32² to 96²", "large": "over 96²"}
 
@@ -18,7 +18,7 @@ AREAS = {"small": "under 32² pixels of 640×480", "medium": "32² to 96²", "la
 def accuracy(found: list[NDArray[np.float32]], truth: list[Boxes], classes: list[str]) -> dict[str, float]:
     """Return AP, AP50 and AP75, AP and AP50 by size, how many boxes of each size there are, and the best `min_score`.
 
-    Both sides are per picture, in shares of it: detections (k, 6) with score and class, labels (m, 6) with weight and
+    Both sides are per image, in shares of it: detections (k, 6) with score and class, labels (m, 6) with weight and
     class. A label to look away from is COCO's crowd. Where there is nothing to find of a size, its figures are −1.
     """
     if not any(map(len, found)):
@@ -36,7 +36,7 @@ def accuracy(found: list[NDArray[np.float32]], truth: list[Boxes], classes: list
 
 
 def as_dataset(truth: list[Boxes], classes: list[str]) -> dict[str, Any]:
-    """Labels of all pictures, as COCO writes them."""
+    """Labels of all images, as COCO writes them."""
     annotations = [row for number, boxes in enumerate(truth) for row in as_annotations(number, boxes)]
     return {
         "info": {},
@@ -46,19 +46,19 @@ def as_dataset(truth: list[Boxes], classes: list[str]) -> dict[str, Any]:
     }
 
 
-def as_annotations(picture: int, boxes: Boxes) -> list[dict[str, Any]]:
-    """Labels of one picture, as COCO writes them."""
+def as_annotations(image: int, boxes: Boxes) -> list[dict[str, Any]]:
+    """Labels of one image, as COCO writes them."""
     return [
-        {"image_id": picture, "category_id": int(row[5]), "iscrowd": int(row[4] < 0), **box_and_area(row)}
+        {"image_id": image, "category_id": int(row[5]), "iscrowd": int(row[4] < 0), **box_and_area(row)}
         for row in boxes
         if row[4]
     ]
 
 
-def as_results(picture: int, rows: NDArray[np.float32]) -> list[dict[str, Any]]:
-    """Detections in one picture, as COCO takes them."""
+def as_results(image: int, rows: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """Detections in one image, as COCO takes them."""
     return [
-        {"image_id": picture, "category_id": int(row[5]), "score": float(row[4]), **box_and_area(row)} for row in rows
+        {"image_id": image, "category_id": int(row[5]), "score": float(row[4]), **box_and_area(row)} for row in rows
     ]
 
 

@@ -1,7 +1,7 @@
 """The anchors that a box is told from: their shapes, where they lie, and the way from offsets to boxes and back.
 
 The anchors that GluonCV makes for its 300 network lie 8, 16 and 32 pixels apart on maps whose cells are 16, 30 and 60
-apart, and so cover the top left quarter of a picture. These cover all of it; GluonCV reads them from the `.params`.
+apart, and so cover the top left quarter of an image. These cover all of it; GluonCV reads them from the `.params`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-# Width and height in a picture of 300×300, one row per feature map; as many of them as the zoo's heads have.
+# Width and height in an image of 300×300, one row per feature map; as many of them as the zoo's heads have.
 SHAPES = [
     [(9, 20), (16, 36), (30, 30), (22, 62)],
     [(36, 88), (55, 60), (58, 118), (30, 125), (95, 95), (75, 160)],
@@ -27,7 +27,7 @@ LARGEST_EXPONENT = 4.0  # a box is at most 55 times its anchor: exp() of a young
 
 
 def sides(size: int) -> list[int]:
-    """Return the cells along a side of each feature map for pictures of size×size."""
+    """Return the cells along a side of each feature map for images of size×size."""
     cells = -(-size // 16)
     found = [cells]
     while len(found) < len(SHAPES):
@@ -36,10 +36,10 @@ def sides(size: int) -> list[int]:
 
 
 def grid(level: int, side: int, cells: int) -> NDArray[np.float32]:
-    """Return the anchors of one map (cells, cells, K, 4): centre x and y, width, height in shares of the picture.
+    """Return the anchors of one map (cells, cells, K, 4): centre x and y, width, height in shares of the image.
 
     `side` is the map's real number of cells along a side; with more `cells` than that the grid goes on beyond the
-    picture's right and bottom edges, as GluonCV keeps it.
+    image's right and bottom edges, as GluonCV keeps it.
     """
     shapes = np.array(SHAPES[level], np.float32) / DRAWN_FOR
     out = np.zeros((cells, cells, len(shapes), 4), np.float32)
@@ -50,13 +50,13 @@ def grid(level: int, side: int, cells: int) -> NDArray[np.float32]:
 
 @cache
 def anchors(size: int, device: str) -> torch.Tensor:
-    """Return all anchors (N, 4) for pictures of size×size, in the order of the network's rows."""
+    """Return all anchors (N, 4) for images of size×size, in the order of the network's rows."""
     maps = [grid(level, side, side).reshape(-1, 4) for level, side in enumerate(sides(size))]
     return torch.from_numpy(np.concatenate(maps)).to(device)
 
 
 def decode(offsets: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
-    """Offsets (…, N, 4) from anchors (N, 4) → corners x_min, y_min, x_max, y_max in shares of the picture."""
+    """Offsets (…, N, 4) from anchors (N, 4) → corners x_min, y_min, x_max, y_max in shares of the image."""
     centre = offsets[..., :2] * CENTRE_VARIANCE * anchors[:, 2:] + anchors[:, :2]
     half = torch.exp((offsets[..., 2:] * SIZE_VARIANCE).clamp(max=LARGEST_EXPONENT)) * anchors[:, 2:] / 2
     return torch.cat([centre - half, centre + half], -1)

@@ -1,4 +1,4 @@
-"""Never the same picture twice: windows, mosaics, mirrors and colours, with the boxes that go with them."""
+"""Never the same image twice: windows, mosaics, mirrors and colours, with the boxes that go with them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dataset import Boxes, LabelledPictures, Pixels
+from dataset import Boxes, LabelledImages, Pixels
 from manifest import DEFAULTS
 
 MEAN, STD = (np.array(values, np.float32) for values in (DEFAULTS.mean, DEFAULTS.std))  # of RGB in shares of 255
@@ -18,28 +18,28 @@ MOSAIC, CROP, EMPTY, EXPAND = 0.2, 0.4, 0.2, 0.3  # how often; all but the first
 SMALLEST = 14  # pixels that a box must be high to be told of
 SEEN, TRACE = 0.35, 0.08  # the share of a box in the window: under the first look away, under the second forget it
 
-Window = tuple[float, float, float, float]  # x, y, width, height in shares of the picture
+Window = tuple[float, float, float, float]  # x, y, width, height in shares of the image
 WHOLE: Window = (0, 0, 1, 1)
 
 
-def varied(data: LabelledPictures, number: int, size: int) -> tuple[Pixels, Boxes]:
-    """Return picture `number` of a set as size×size pixels, changed at random, with its boxes."""
+def varied(data: LabelledImages, number: int, size: int) -> tuple[Pixels, Boxes]:
+    """Return image `number` of a set as size×size pixels, changed at random, with its boxes."""
     if random.random() < MOSAIC:
-        others = random.choices(range(len(data.pictures)), k=3)
-        return mosaic([(data.pictures[k], data.boxes[k]) for k in (number, *others)], size)
-    picture, boxes = data.pictures[number], data.boxes[number]
+        others = random.choices(range(len(data.images)), k=3)
+        return mosaic([(data.images[k], data.boxes[k]) for k in (number, *others)], size)
+    image, boxes = data.images[number], data.boxes[number]
     window, mirrored = random_window(boxes), random.random() < 0.5
-    return cut(picture, window, mirrored, (size, size)), moved(boxes, window, mirrored, SMALLEST / size)
+    return cut(image, window, mirrored, (size, size)), moved(boxes, window, mirrored, SMALLEST / size)
 
 
 def mosaic(parts: list[tuple[Pixels, Boxes]], size: int) -> tuple[Pixels, Boxes]:
-    """Four pictures in one, around a random point."""
+    """Four images in one, around a random point."""
     x, y = (int(random.uniform(0.35, 0.65) * size) for _ in range(2))
     out, found = np.empty((size, size, 3), np.uint8), []
     corners = [(0, 0, x, y), (x, 0, size, y), (0, y, x, size), (x, y, size, size)]
-    for (picture, boxes), (left, top, right, bottom) in zip(parts, corners, strict=True):
+    for (image, boxes), (left, top, right, bottom) in zip(parts, corners, strict=True):
         mirrored = random.random() < 0.5
-        out[top:bottom, left:right] = cut(picture, WHOLE, mirrored, (right - left, bottom - top))
+        out[top:bottom, left:right] = cut(image, WHOLE, mirrored, (right - left, bottom - top))
         place = moved(boxes, WHOLE, mirrored, 0)
         place[:, [0, 2]] = (place[:, [0, 2]] * (right - left) + left) / size
         place[:, [1, 3]] = (place[:, [1, 3]] * (bottom - top) + top) / size
@@ -63,14 +63,14 @@ def random_window(boxes: Boxes) -> Window:
 
 
 def random_crop() -> Window:
-    """A window of 0.3 to 1 of the picture, up to twice as wide as high or the other way round."""
+    """A window of 0.3 to 1 of the image, up to twice as wide as high or the other way round."""
     scale, stretch = random.uniform(0.3, 1), math.sqrt(random.uniform(0.5, 2))
     width, height = min(1, scale * stretch), min(1, scale / stretch)
     return random.uniform(0, 1 - width), random.uniform(0, 1 - height), width, height
 
 
 def shows_one(window: Window, boxes: Boxes) -> bool:
-    """Whether a box's centre is in the window, or the picture has no box at all."""
+    """Whether a box's centre is in the window, or the image has no box at all."""
     x, y, width, height = window
     wanted = boxes[boxes[:, 4] > 0]
     across, down = (wanted[:, 0] + wanted[:, 2]) / 2, (wanted[:, 1] + wanted[:, 3]) / 2
@@ -85,11 +85,11 @@ def shows_none(window: Window, boxes: Boxes) -> bool:
     return not bool((across & down).any())
 
 
-def cut(picture: Pixels, window: Window, mirrored: bool, size: tuple[int, int]) -> Pixels:
-    """Return a window of a picture in width × height pixels; what lies beyond its edges is grey."""
-    high, wide = picture.shape[:2]
+def cut(pixels: Pixels, window: Window, mirrored: bool, size: tuple[int, int]) -> Pixels:
+    """Return a window of an image in width × height pixels; what lies beyond its edges is grey."""
+    high, wide = pixels.shape[:2]
     x, y, width, height = window[0] * wide, window[1] * high, window[2] * wide, window[3] * high
-    image = Image.fromarray(picture)
+    image = Image.fromarray(pixels)
     if x < 0 or y < 0 or x + width > wide or y + height > high:
         canvas = Image.new("RGB", (math.ceil(width), math.ceil(height)), GREY)
         canvas.paste(image, (round(-x), round(-y)))

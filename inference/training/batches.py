@@ -1,4 +1,4 @@
-"""Batches for the network: changed pictures, their colours and their labels, made in worker processes."""
+"""Batches for the network: changed images, their colours and their labels, made in worker processes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from augment import random_colours, varied
-from dataset import COLUMNS, Boxes, LabelledPictures
+from dataset import COLUMNS, Boxes, LabelledImages
 
-MOST = 24  # boxes per picture; of more, the smallest become one place to look away from
+MOST = 24  # boxes per image; of more, the smallest become one place to look away from
 
 Item = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Varied(Dataset[Item]):
-    """A set whose pictures come changed at random, in one size."""
+    """A set whose images come changed at random, in one size."""
 
-    def __init__(self, data: LabelledPictures, size: int) -> None:
+    def __init__(self, data: LabelledImages, size: int) -> None:
         self.data, self.size = data, size
 
     def __len__(self) -> int:
-        return len(self.data.pictures)
+        return len(self.data.images)
 
     def __getitem__(self, number: int) -> Item:
         """Return pixels (S, S, 3) uint8, colours (3, 4) and labels (MOST, 6)."""
@@ -43,7 +43,7 @@ def padded(boxes: Boxes) -> Boxes:
     return out
 
 
-def batches(data: LabelledPictures, size: int, batch: int, workers: int, on_gpu: bool) -> DataLoader[Item]:
+def batches(data: LabelledImages, size: int, batch: int, workers: int, on_gpu: bool) -> DataLoader[Item]:
     """Return one pass over a set in random order; what is less than a batch is left out."""
     return DataLoader(
         Varied(data, size),

@@ -2,7 +2,7 @@
 
 scripts/train card MODEL-DIR --figures figures.json --run RUN --about about.md
 
-figures.json is evaluate.py's, RUN the folder that train.py wrote, about.md what no measurement tells: what the pictures
+figures.json is evaluate.py's, RUN the folder that train.py wrote, about.md what no measurement tells: what the images
 are and by whom, what the model must not be used for. It goes into the card as it is.
 """
 
@@ -25,12 +25,12 @@ CARD = """\
 |---|---|
 | what it finds | {labels} |
 | network | GluonCV's `{network}` |
-| input | {input_size}×{input_size}, RGB, the picture stretched to it |
-| trained | {seen} pictures seen, the last of them {size}×{size} |
+| input | {input_size}×{input_size}, RGB, the image stretched to it |
+| trained | {seen} images seen, the last of them {size}×{size} |
 
 ## How good it is
 
-On {pictures} pictures with {boxes} to be found, as COCO measures it{through}:
+On {images} images with {boxes} to be found, as COCO measures it{through}:
 
 | | to be found | AP | AP50 |
 |---|---|---|---|
@@ -70,12 +70,12 @@ def card(model: dict[str, Any], figures: dict[str, float], last: dict[str, Any],
     timed = "inference_ms" in figures
     return CARD.format(
         **model | figures | {"labels": ", ".join(model["labels"])},
-        seen=f"{last['pictures']:,}",
+        seen=f"{last['images']:,}",
         size=last["size"],
         boxes=sum(int(figures[f"boxes_{size}"]) for size in AREAS),
         through=", through the gateway's `/detect`" if timed else "",
         sizes="\n".join(sizes(figures)),
-        latency=f"\nThe endpoint took {figures['inference_ms']:.0f} ms a picture (median).\n" if timed else "",
+        latency=f"\nThe endpoint took {figures['inference_ms']:.0f} ms an image (median).\n" if timed else "",
         about=about.strip(),
     )
 

@@ -1,4 +1,4 @@
-"""The log of a run as a picture: losses, accuracy and learning rate against the pictures seen."""
+"""The log of a run as an image: losses, accuracy and learning rate against the images seen."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PANELS = {"losses": ("score", "place"), "accuracy on the test set": ("AP50", "AP
 def draw_curves(log: Path, out: Path) -> None:
     """Draw log.jsonl."""
     rows = [json.loads(line) for line in log.read_text().splitlines()]
-    seen = [row["pictures"] / 1000 for row in rows]
+    seen = [row["images"] / 1000 for row in rows]
     figure, panels = pyplot.subplots(1, len(PANELS), figsize=(12, 3.5), layout="constrained")
     for panel, (title, names) in zip(panels, PANELS.items(), strict=True):
         for name in names:
             panel.plot(seen, [row[name] for row in rows], label=name)
         panel.set_title(title)
-        panel.set_xlabel("thousand pictures seen")
+        panel.set_xlabel("thousand images seen")
         panel.set_ylim(bottom=0)
         panel.grid(alpha=0.3)
         panel.legend()

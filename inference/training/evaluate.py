@@ -23,7 +23,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from accuracy import accuracy
-from dataset import LabelledPictures, Pixels, read_set
+from dataset import LabelledImages, Pixels, read_set
 from detect import Found, detections
 from learner import trained_network
 from training_errors import NoAnswer, run
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     test = read_set(options.test)
     found, times = by_gateway(test, options.url) if options.url else by_network(test, options.checkpoint, options.size)
-    figures = {"pictures": len(test.names)} | accuracy(found, test.boxes, test.classes) | times
+    figures = {"images": len(test.names)} | accuracy(found, test.boxes, test.classes) | times
     text = json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=2)
     print(text)  # noqa: T201  # the command's answer
     if options.out:
@@ -52,28 +52,28 @@ def parser() -> argparse.ArgumentParser:
     detector = described.add_mutually_exclusive_group(required=True)
     detector.add_argument("--checkpoint", type=Path)
     detector.add_argument("--url", help="where a gateway answers")
-    described.add_argument("--size", type=int, help="side of the pictures, with --checkpoint; default: the network's")
+    described.add_argument("--size", type=int, help="side of the images, with --checkpoint; default: the network's")
     described.add_argument("--out", type=Path, help="file to write")
     return described
 
 
-def by_network(test: LabelledPictures, checkpoint: Path, size: int | None) -> tuple[list[Found], dict[str, float]]:
-    """Return what a checkpoint's averaged network finds in each picture."""
+def by_network(test: LabelledImages, checkpoint: Path, size: int | None) -> tuple[list[Found], dict[str, float]]:
+    """Return what a checkpoint's averaged network finds in each image."""
     net, _ = trained_network(checkpoint)
-    return detections(net, test.pictures, size or net.size, "cpu"), {}
+    return detections(net, test.images, size or net.size, "cpu"), {}
 
 
-def by_gateway(test: LabelledPictures, url: str) -> tuple[list[Found], dict[str, float]]:
-    """Return what a gateway finds in each picture, and the median of the times that its model took."""
-    answers = [ask(url, picture) for picture in tqdm(test.pictures, unit="picture", disable=None)]
+def by_gateway(test: LabelledImages, url: str) -> tuple[list[Found], dict[str, float]]:
+    """Return what a gateway finds in each image, and the median of the times that its model took."""
+    answers = [ask(url, image) for image in tqdm(test.images, unit="image", disable=None)]
     times = [answer["timing_ms"]["inference"] for answer in answers]
     return [found_in(answer) for answer in answers], {"inference_ms": statistics.median(times)}
 
 
-def ask(url: str, picture: Pixels) -> dict[str, Any]:
-    """Post one picture to `/detect`. Raises NoAnswer."""
+def ask(url: str, image: Pixels) -> dict[str, Any]:
+    """Post one image to `/detect`. Raises NoAnswer."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
+    Image.fromarray(image).save(file, "PNG")
     request = urllib.request.Request(
         f"{url.rstrip('/')}/detect?min_score={LEAST_SCORE}", file.getvalue(), {"Content-Type": "image/png"}
     )

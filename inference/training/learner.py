@@ -107,7 +107,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
 
 
 def trained_network(path: Path, device: str = "cpu") -> tuple[SSD, dict[str, Any]]:
-    """Return a checkpoint's averaged network, ready to look at pictures, and all that the checkpoint says."""
+    """Return a checkpoint's averaged network, ready to look at images, and all that the checkpoint says."""
     state = read_checkpoint(path, device)
     net = SSD(state["network"], len(state["classes"])).to(device)
     net.load_state_dict(state["averaged"])

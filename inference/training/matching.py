@@ -1,6 +1,6 @@
 """Which anchor stands for which labelled box, which for the background, and which does not count.
 
-Labels are rows x_min, y_min, x_max, y_max, weight, class in shares of the picture. A weight over 0 is how far the label
+Labels are rows x_min, y_min, x_max, y_max, weight, class in shares of the image. A weight over 0 is how far the label
 is trusted, below 0 a place to look away from, 0 an unused row.
 """
 
@@ -56,9 +56,9 @@ def looked_away(overlap: torch.Tensor, inside: torch.Tensor, away: torch.Tensor)
 def take_best(wanted: torch.Tensor, weight: torch.Tensor, out: torch.Tensor, chosen: torch.Tensor) -> None:
     """Give each box its best anchor, however little that overlaps, in place: small boxes would have none."""
     overlap, anchor = wanted.max(1)
-    picture, box = ((weight > 0) & (overlap > BEST)).nonzero(as_tuple=True)
-    taken = anchor[picture, box]
-    out[picture, taken], chosen[picture, taken] = weight[picture, box], box
+    image, box = ((weight > 0) & (overlap > BEST)).nonzero(as_tuple=True)
+    taken = anchor[image, box]
+    out[image, taken], chosen[image, taken] = weight[image, box], box
 
 
 def share_out(out: torch.Tensor, chosen: torch.Tensor, boxes: int) -> None:

@@ -15,7 +15,7 @@ from anchors import SHAPES
 
 
 class Network(NamedTuple):
-    """What sets the networks of the zoo apart. `size`: side of the picture that it was made for."""
+    """What sets the networks of the zoo apart. `size`: side of the image that it was made for."""
 
     width: float
     stages: tuple[int, ...]
@@ -56,9 +56,9 @@ class SSD(nn.Module):
         self.classes = classes
         initialise(self)
 
-    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
         """Normalised RGB (B, 3, S, S) → logits (B, N, 1 + classes), offsets (B, N, 4) and the two backbone maps."""
-        maps = self.maps(pictures)
+        maps = self.maps(images)
         logits = [rows(each(y), self.classes + 1) for each, y in zip(self.scores, maps, strict=True)]
         offsets = [rows(each(y), 4) for each, y in zip(self.boxes, maps, strict=True)]
         return torch.cat(logits, 1), torch.cat(offsets, 1), maps[:2]

@@ -1,11 +1,11 @@
 """Makes a set to train on or to measure with, from COCO's format or from shards.
 
-scripts/train prepare coco --labels instances.json --pictures DIR --classes person --out SET
-scripts/train prepare shards --labels labels.json --pictures 'pictures-*.tar' --classes person --out SET
+scripts/train prepare coco --labels instances.json --images DIR --classes person --out SET
+scripts/train prepare shards --labels labels.json --images 'images-*.tar' --classes person --out SET
 
-COCO's format is a JSON with images, annotations and categories beside a folder of pictures; crowds are looked away
-from. Shards are tar files of pictures with one JSON: per picture's name, rows of x_min, y_min, x_max, y_max in shares
-of the picture, weight and, with several classes, the class's number.
+COCO's format is a JSON with images, annotations and categories beside a folder of images; crowds are looked away
+from. Shards are tar files of images with one JSON: per image's name, rows of x_min, y_min, x_max, y_max in shares
+of the image, weight and, with several classes, the class's number.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         labels = json.loads(options.labels.read_text())
-        count, examples = READERS[options.form](labels, options.pictures, options.classes)
-        shown = tqdm(examples, total=count, unit="picture", disable=None)
+        count, examples = READERS[options.form](labels, options.images, options.classes)
+        shown = tqdm(examples, total=count, unit="image", disable=None)
         write_set(options.out, options.classes, shown, count, options.side)
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise NotASet(f"{options.labels} is not what it should be, or does not fit {options.pictures}.") from exc
+        raise NotASet(f"{options.labels} is not what it should be, or does not fit {options.images}.") from exc
     return 0
 
 
@@ -46,15 +46,15 @@ def parser() -> argparse.ArgumentParser:
     add = described.add_argument
     add("form", choices=READERS)
     add("--labels", type=Path, required=True, help="the JSON file")
-    add("--pictures", required=True, help="folder of pictures, or a pattern of tar files")
+    add("--images", required=True, help="folder of images, or a pattern of tar files")
     add("--classes", nargs="+", required=True, help="names, in the order of their class numbers")
     add("--out", type=Path, required=True, help="folder to write")
-    add("--side", type=int, default=320, help="pictures are kept as SIDE×SIDE pixels; a little over the network's size")
+    add("--side", type=int, default=320, help="images are kept as SIDE×SIDE pixels; a little over the network's size")
     return described
 
 
 def from_coco(labels: Any, folder: str, classes: list[str]) -> tuple[int, Iterator[Example]]:
-    """Read pictures with COCO's annotations; those of other categories are background."""
+    """Read images with COCO's annotations; those of other categories are background."""
     numbers = {each["id"]: classes.index(each["name"]) for each in labels["categories"] if each["name"] in classes}
     missing = set(classes) - {each["name"] for each in labels["categories"]}
     if missing:
@@ -66,9 +66,9 @@ def from_coco(labels: Any, folder: str, classes: list[str]) -> tuple[int, Iterat
 
     def examples() -> Iterator[Example]:
         for each in labels["images"]:
-            picture = upright(Path(folder) / each["file_name"], each["file_name"])
+            image = upright(Path(folder) / each["file_name"], each["file_name"])
             boxes = coco_boxes(marked[each["id"]], numbers, each["width"], each["height"])
-            yield Example(each["file_name"], picture, boxes)
+            yield Example(each["file_name"], image, boxes)
 
     return len(labels["images"]), examples()
 
@@ -84,7 +84,7 @@ def coco_boxes(annotations: list[Any], numbers: dict[int, int], width: int, heig
 
 
 def from_shards(labels: Any, pattern: str, classes: list[str]) -> tuple[int, Iterator[Example]]:
-    """Read pictures out of tar files; a row without a class is of the first."""
+    """Read images out of tar files; a row without a class is of the first."""
 
     def examples() -> Iterator[Example]:
         for shard in sorted(glob.glob(pattern)):
@@ -99,12 +99,12 @@ def from_shards(labels: Any, pattern: str, classes: list[str]) -> tuple[int, Ite
 
 
 def upright(file: Path | IO[bytes], name: str) -> Image.Image:
-    """Open a picture as people see it, which is how it was labelled. Raises NotASet."""
+    """Open an image as people see it, which is how it was labelled. Raises NotASet."""
     try:
-        with Image.open(file) as picture:
-            return ImageOps.exif_transpose(picture).convert("RGB")
+        with Image.open(file) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
     except OSError as exc:
-        raise NotASet(f"{name} cannot be read as a picture.") from exc
+        raise NotASet(f"{name} cannot be read as an image.") from exc
 
 
 READERS = {"coco": from_coco, "shards": from_shards}

@@ -1,8 +1,8 @@
-"""Draws a sheet of a detector's best and worst pictures: what was to be found in green, what it found in orange.
+"""Draws a sheet of a detector's best and worst images: what was to be found in green, what it found in orange.
 
 scripts/train sheet --test SET --checkpoint RUN/last.pt --min-score 0.4 --out sheet.jpg
 
-The upper half shows the pictures with the most right boxes and fewest wrong ones, the lower half the other end.
+The upper half shows the images with the most right boxes and fewest wrong ones, the lower half the other end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dataset import Boxes, LabelledPictures, Pixels, read_set
+from dataset import Boxes, LabelledImages, Pixels, read_set
 from detect import Found, detections
 from learner import trained_network
 from training_errors import run
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     test = read_set(options.test)
     net, _ = trained_network(options.checkpoint)
-    every = detections(net, test.pictures, net.size, "cpu")
+    every = detections(net, test.images, net.size, "cpu")
     found = [rows[rows[:, 4] >= options.min_score] for rows in every]
     sheet(test, found).save(options.out)
     return 0
@@ -42,25 +42,25 @@ def parser() -> argparse.ArgumentParser:
     add("--test", type=Path, required=True)
     add("--checkpoint", type=Path, required=True)
     add("--min-score", type=float, default=0.5)
-    add("--out", type=Path, required=True, help="picture to write")
+    add("--out", type=Path, required=True, help="image to write")
     return described
 
 
-def sheet(test: LabelledPictures, found: list[Found]) -> Image.Image:
-    """Return the best and the worst pictures of a set, with their boxes."""
+def sheet(test: LabelledImages, found: list[Found]) -> Image.Image:
+    """Return the best and the worst images of a set, with their boxes."""
     order = sorted(range(len(found)), key=lambda number: -success(found[number], test.boxes[number]))
     half = min(ACROSS * DOWN, len(order) // 2)
     down = -(-half // ACROSS)
     out = Image.new("RGB", (ACROSS * TILE, 2 * down * TILE), "white")
     for place, number in enumerate(order[:half]):
-        paste(out, place, drawn(test.pictures[number], test.boxes[number], found[number]))
+        paste(out, place, drawn(test.images[number], test.boxes[number], found[number]))
     for place, number in enumerate(reversed(order[len(order) - half :])):
-        paste(out, place + ACROSS * down, drawn(test.pictures[number], test.boxes[number], found[number]))
+        paste(out, place + ACROSS * down, drawn(test.images[number], test.boxes[number], found[number]))
     return out
 
 
 def paste(out: Image.Image, place: int, tile: Image.Image) -> None:
-    """Put a picture into the sheet, row by row."""
+    """Put an image into the sheet, row by row."""
     out.paste(tile, (place % ACROSS * TILE, place // ACROSS * TILE))
 
 
@@ -79,9 +79,9 @@ def iou(one: Boxes, other: Boxes) -> float:
     return common / (float(np.prod(one[2:4] - one[:2]) + np.prod(other[2:4] - other[:2])) - common + 1e-9)
 
 
-def drawn(picture: Pixels, labels: Boxes, found: Found) -> Image.Image:
-    """Return a picture with its labels and its detections."""
-    image = Image.fromarray(picture).resize((TILE, TILE))
+def drawn(pixels: Pixels, labels: Boxes, found: Found) -> Image.Image:
+    """Return an image with its labels and its detections."""
+    image = Image.fromarray(pixels).resize((TILE, TILE))
     pen = ImageDraw.Draw(image)
     for colour, rows in ((WANTED, labels[labels[:, 4] > 0]), (FOUND, found)):
         for row in rows:

@@ -1,6 +1,6 @@
 """Trains a detector from random weights, or from given ones, on a GPU or a CPU; stopped, it goes on where it was.
 
-scripts/train train --data SET --test TEST --out RUN --pictures 3e6
+scripts/train train --data SET --test TEST --out RUN --images 3e6
 scripts/train train … --weights person.params      starts from weights that were trained before
 scripts/train train … --resume      goes on from RUN/last.pt, with the same schedule
 
@@ -26,7 +26,7 @@ from tqdm import tqdm
 from accuracy import accuracy
 from batches import Item, batches
 from curves import draw_curves
-from dataset import LabelledPictures, read_set
+from dataset import LabelledImages, read_set
 from detect import detections
 from gluon_params import load
 from learner import Learner
@@ -59,10 +59,10 @@ def parser() -> argparse.ArgumentParser:
     add("--test", type=Path, required=True, help="the set to measure with")
     add("--out", type=Path, required=True, help="folder of the run")
     add("--network", choices=NETWORKS, default=next(iter(NETWORKS)))
-    add("--pictures", type=float, default=3e6, help="to be seen in all, over all resumed runs")
+    add("--images", type=float, default=3e6, help="to be seen in all, over all resumed runs")
     add("--batch", type=int, default=64)
     add("--rate", type=float, default=2.5e-3, help="highest learning rate")
-    add("--size", type=int, help="side of the pictures at the end; default: the network's")
+    add("--size", type=int, help="side of the images at the end; default: the network's")
     add("--first-size", type=int, help="side for the first 60 %%; default: 0.64 of the last")
     add("--save-every", type=float, default=5, metavar="MINUTES", help="save and measure so often")
     add("--workers", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="processes that make batches")
@@ -78,7 +78,7 @@ def schedule_of(options: argparse.Namespace) -> Schedule:
     """Return the schedule that the command line asks for."""
     size = options.size or NETWORKS[options.network].size
     first = options.first_size or round(0.64 * size)
-    return Schedule(int(options.pictures), options.batch, options.rate, size, first)
+    return Schedule(int(options.images), options.batch, options.rate, size, first)
 
 
 def set_up(threads: int | None) -> None:
@@ -90,10 +90,10 @@ def set_up(threads: int | None) -> None:
 
 
 class Session:
-    """One run of the program: learns until enough pictures are seen or it is asked to stop, saves and measures."""
+    """One run of the program: learns until enough images are seen or it is asked to stop, saves and measures."""
 
     def __init__(
-        self, learner: Learner, data: LabelledPictures, test: LabelledPictures, options: argparse.Namespace
+        self, learner: Learner, data: LabelledImages, test: LabelledImages, options: argparse.Namespace
     ) -> None:
         self.learner, self.data, self.test, self.options = learner, data, test, options
         self.stopped = False
@@ -107,8 +107,8 @@ class Session:
 
     def run(self) -> None:
         """Learn, with a row in the log every so often and one at the end."""
-        wanted = self.learner.schedule.pictures
-        with tqdm(total=wanted, initial=self.learner.seen, unit="picture", smoothing=0.02, disable=None) as bar:
+        wanted = self.learner.schedule.images
+        with tqdm(total=wanted, initial=self.learner.seen, unit="image", smoothing=0.02, disable=None) as bar:
             for batch in self.stream():
                 self.losses += self.learner.learn(batch)
                 bar.update(len(batch[0]))
@@ -121,15 +121,15 @@ class Session:
         """Yield batches, pass after pass, in the size of the moment."""
         schedule, options = self.learner.schedule, self.options
         while not self.done():
-            size = schedule.picture_size(self.learner.seen)
+            size = schedule.image_size(self.learner.seen)
             for batch in batches(self.data, size, options.batch, options.workers, self.learner.device == "cuda"):
-                if self.done() or schedule.picture_size(self.learner.seen) != size:
+                if self.done() or schedule.image_size(self.learner.seen) != size:
                     break
                 yield batch
 
     def done(self) -> bool:
         """Whether to end."""
-        return self.stopped or self.learner.seen >= self.learner.schedule.pictures
+        return self.stopped or self.learner.seen >= self.learner.schedule.images
 
     def record(self) -> None:
         """Save, measure, and add a row to the log and the curves."""
@@ -147,20 +147,20 @@ class Session:
         """Say how far it is, how well it does, and how fast it was since the last row."""
         learner = self.learner
         new = learner.seen - self.began_at
-        size = learner.schedule.picture_size(learner.seen)  # on other sizes than it learns from it does far worse
+        size = learner.schedule.image_size(learner.seen)  # on other sizes than it learns from it does far worse
         score, place = (self.losses * learner.schedule.batch / new).tolist()
         speed = new / (time.monotonic() - self.began)
-        found = detections(learner.averaged, self.test.pictures, size, learner.device)
+        found = detections(learner.averaged, self.test.images, size, learner.device)
         measured = accuracy(found, self.test.boxes, self.test.classes)
         return {
-            "pictures": learner.seen,
+            "images": learner.seen,
             "size": size,
             "AP": round(measured["AP"], 4),
             "AP50": round(measured["AP50"], 4),
             "score": round(score, 3),
             "place": round(place, 3),
             "rate": round(learner.schedule.learning_rate(learner.seen), 6),
-            "pictures_per_second": round(speed, 1),
+            "images_per_second": round(speed, 1),
         }
 
 

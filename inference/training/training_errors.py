@@ -27,7 +27,7 @@ class NotACheckpoint(TrainingError):
 
 
 class NotASet(TrainingError):
-    """The pictures or their labels are missing or do not fit each other."""
+    """The images or their labels are missing or do not fit each other."""
 
 
 class NotWeights(TrainingError):

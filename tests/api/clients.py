@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.waiting import wait_for
 
 IMAGE = jpeg()

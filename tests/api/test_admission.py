@@ -21,8 +21,8 @@ from api.image.inspection import inspect
 from tests.api.clients import hang_up_after
 from tests.api.conftest import Start
 from tests.api.responses import problem
+from tests.example_images import encoded, jpeg, pixel, scene
 from tests.hostile import after_start_of_jpeg, before_data_of_png, chunk, segment
-from tests.pictures import encoded, jpeg, pixel, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 from tests.waiting import wait_for
 

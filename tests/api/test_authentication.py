@@ -26,7 +26,7 @@ from api.web.middleware.security_headers import page_policy
 from tests.api.conftest import Start
 from tests.api.processes import COMMAND
 from tests.api.responses import problem
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint
 
 IMAGE = jpeg()

@@ -12,7 +12,7 @@ from api.admission.api_keys import new_key
 from api.schema import BatchAnswer
 from tests.api.conftest import Start
 from tests.api.responses import problem
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 from tests.waiting import wait_for
 

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.browsing import asked_for, assert_stayed_here, chromium, needs_chromium
-from tests.pictures import HOPPER, pixel
+from tests.example_images import HOPPER, pixel
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))
@@ -53,6 +53,16 @@ def test_swagger_ui_follows_the_systems_colours(page: Page, scheme: Any, dark: b
     expect(page.get_by_role("heading", name="Detect Gateway")).to_be_visible(timeout=10_000)
     seen = Image.open(io.BytesIO(page.screenshot()))
     assert (sum(pixel(seen, (5, 300))) < 300) is dark
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("dark", True), ("light", False)])
+def test_redoc_follows_the_systems_colours(page: Page, scheme: Any, dark: bool) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/redoc")
+    expect(page.get_by_role("heading", name="Detect Gateway")).to_be_visible(timeout=10_000)
+    seen = Image.open(io.BytesIO(page.screenshot()))
+    for menu, text in ((5, 500), (300, 5)):
+        assert (sum(pixel(seen, (menu, text))) < 300) is dark
 
 
 def test_redoc_draws_where_no_other_host_can_be_reached(page: Page) -> None:

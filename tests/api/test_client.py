@@ -24,7 +24,7 @@ from api.errors import DetectError, Overloaded, UndecodableImage
 from api.schema import Detections
 from api.web.problems import problem
 from tests.api.conftest import Start
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))

@@ -11,7 +11,7 @@ from pycocotools.cocoeval import COCOeval
 
 from api.render.coco import CATEGORIES
 from tests.api.conftest import Start
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON = (0, 0.9, (128.0, 64.0, 256.0, 448.0))

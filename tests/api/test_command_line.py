@@ -22,7 +22,7 @@ from api.admission.api_keys import new_key
 from api.settings import Settings
 from tests.api.conftest import Start
 from tests.api.processes import COMMAND, Served, run
-from tests.pictures import HOPPER, encoded, jpeg, scene
+from tests.example_images import HOPPER, encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 KEY, ENTRY = new_key("terminal")

@@ -17,7 +17,7 @@ from api.image.decoders import Decoders
 from api.image.fit import FITS
 from api.image.inspection import EncodedImage, inspect
 from tests.api.processes import children
-from tests.pictures import encoded, jpeg, scene
+from tests.example_images import encoded, jpeg, scene
 from tests.waiting import wait_for
 
 SPINS = [sys.executable, "-c", "while True: pass"]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from api.admission.api_keys import new_key
 from tests.api.conftest import Start
-from tests.pictures import jpeg, scene
+from tests.example_images import jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON = (0, 0.981, (128.3, 64.2, 256.4, 448.1))

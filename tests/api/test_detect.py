@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.api.conftest import Start
-from tests.pictures import encoded, jpeg, pixel, scene
+from tests.example_images import encoded, jpeg, pixel, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON = (0, 0.981, (128.0, 64.0, 256.0, 448.0))

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.api.processes import COMMAND, resident_megabytes, run
 from tests.conftest import ROOT
-from tests.pictures import encoded, jpeg, scene
+from tests.example_images import encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 from tests.waiting import wait_for
 

@@ -13,7 +13,7 @@ from api.image.decode import Encoding
 from api.image.draw import COLOURS, Mark, annotate
 from api.image.inspection import EncodedImage, inspect
 from tests.conftest import ROOT
-from tests.pictures import encoded, pixel, scene
+from tests.example_images import encoded, pixel, scene
 
 YELLOW, CYAN, BLACK = (255, 212, 0), (53, 224, 255), (0, 0, 0)
 

@@ -15,7 +15,7 @@ import pytest
 from api.errors import DetectError
 from tests.api.conftest import Start
 from tests.api.responses import problem
-from tests.pictures import encoded, jpeg, scene
+from tests.example_images import encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, aws_error, reply
 
 

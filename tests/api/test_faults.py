@@ -13,7 +13,7 @@ from api.endpoint.breaker import Breaker
 from api.errors import EndpointUnavailable
 from tests.api.conftest import Start
 from tests.api.responses import problem
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import Answer, SeedEndpoint, answer, aws_error, reply
 from tests.waiting import wait_for
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.api.conftest import Start, send_boto3_to
 from tests.api.gateway import gateway
+from tests.example_images import jpeg
 from tests.hostile import HOSTILE, hostile
 from tests.mutations import good_images, mutations
-from tests.pictures import jpeg
 from tests.seed_endpoint import SeedEndpoint
 
 FORMATS = "jpeg,png,webp,gif,bmp,tiff"

@@ -8,7 +8,7 @@ import pytest
 from api.admission.api_keys import new_key
 from tests.api.conftest import Start
 from tests.api.responses import problem
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 
 KEY, ENTRY = new_key("camera")
 

@@ -12,9 +12,9 @@ from api.image.decode import PAD_GREY, canvases, upright
 from api.image.draw import annotate
 from api.image.fit import FITS
 from api.image.inspection import inspect
+from tests.example_images import encoded, jpeg, pixel, scene, stored
 from tests.hostile import ALL_AT_ONCE, ONE_BY_ONE, flat_jpeg, header
 from tests.hostile import data as data_of_png
-from tests.pictures import encoded, jpeg, pixel, scene, stored
 
 ALL = ("jpeg", "png", "webp", "gif", "bmp", "tiff")
 

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.api.conftest import Start
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint
 
 

@@ -20,7 +20,7 @@ from api.settings import Settings
 from api.web import server
 from tests.api.processes import SERVE, Served, alive, children, command_line, resident_megabytes
 from tests.conftest import ROOT
-from tests.pictures import HOPPER
+from tests.example_images import HOPPER
 from tests.waiting import wait_for
 
 

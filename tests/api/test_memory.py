@@ -9,7 +9,7 @@ from PIL import Image
 from tests.bench.memory import MOST_MEGABYTES, crowd, watched
 from tests.bench.serving import served
 from tests.bench.traffic import batch, post
-from tests.pictures import encoded
+from tests.example_images import encoded
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measured on Linux")
 

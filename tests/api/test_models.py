@@ -18,7 +18,7 @@ from api.settings import Settings
 from tests.api.conftest import Start
 from tests.api.processes import run
 from tests.api.responses import problem
-from tests.pictures import HOPPER, jpeg
+from tests.example_images import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 from tests.waiting import wait_for
 

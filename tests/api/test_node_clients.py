@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.conftest import Start
 from tests.conftest import ROOT
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 NODE = ROOT / "tests" / "node"

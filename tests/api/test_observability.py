@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ import pytest
 
 from api.admission.api_keys import new_key
 from api.telemetry.logs import JsonLines, PlainLines, fields
+from inference.server import logs as endpoint_logs
 from tests.api.clients import hang_up_after
 from tests.api.conftest import Start
-from tests.api.processes import children, running
-from tests.pictures import jpeg
+from tests.api.processes import COMMAND, children, running
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, aws_error, reply
 from tests.waiting import wait_for
 
@@ -199,3 +201,38 @@ def test_a_trace_comes_in_goes_on_to_the_endpoint_and_is_sent_to_the_collector(s
     assert bytes.fromhex(trace) in sent
     assert b"POST /detect" in sent
     assert b"InvokeEndpoint" in sent
+
+
+def test_both_processes_write_json_where_one_dotenv_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DETECT_LOG_FORMAT=json\nDETECT_PORT=0\n")
+    with (tmp_path / "log").open("w+") as log:
+        served = subprocess.Popen([COMMAND, "serve"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=log)
+        try:
+            wait_for(lambda: "The model is ready." in Path(log.name).read_text(), seconds=30)
+        finally:
+            served.terminate()
+            served.wait(30)
+        lines = [json.loads(line) for line in Path(log.name).read_text().splitlines()]
+    (ready,) = [line for line in lines if line["message"] == "The model is ready."]
+    assert ready["logger"] == "inference.server.model"
+    assert ready["ms"] > 0
+    assert {line["logger"] for line in lines} > {"inference.server.model"}
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("ours", "its"), [(JsonLines(), endpoint_logs.JsonLines()), (PlainLines(), endpoint_logs.PlainLines())]
+)
+def test_the_endpoint_writes_a_line_as_the_gateway_does(ours: logging.Formatter, its: logging.Formatter) -> None:
+    record = logging.LogRecord("model", logging.ERROR, "", 0, "The model cannot be %s", ("served",), None)
+    record.fields = {"model_dir": Path("/a folder"), "ms": 12.5}
+    assert ours.format(record) == its.format(record)
+    record.exc_info = (ValueError, ValueError("no"), None)
+    assert ours.format(record) == its.format(record)
+
+
+def test_a_plain_line_has_each_time_and_size_as_a_field_of_its_own() -> None:
+    record = logging.LogRecord("api", logging.INFO, "", 0, "request", None, None)
+    record.fields = {"image": {"width": 700, "format": "JPEG"}, "timing_ms": {"decode": 1.5, "total": 9.0}, "ms": 9.1}
+    line = PlainLines().format(record)
+    assert line.endswith("request image.width=700 image.format=JPEG timing_ms.decode=1.5 timing_ms.total=9.0 ms=9.1")

@@ -13,7 +13,7 @@ from tests.bench.report import Outcome
 from tests.bench.security import BEGIN, FIGURES, table, with_table
 from tests.bench.security import PAGE as SECURITY
 from tests.conftest import ROOT
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.waiting import wait_for
 
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

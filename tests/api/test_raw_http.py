@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.conftest import Start
 from tests.api.processes import running, workers_of
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import Answer, SeedEndpoint, answer, reply
 from tests.waiting import wait_for
 

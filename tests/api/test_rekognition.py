@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from api.admission.api_keys import new_key
 from tests.api.conftest import Start
-from tests.pictures import encoded, jpeg, scene, stored
+from tests.example_images import encoded, jpeg, scene, stored
 from tests.seed_endpoint import Script, SeedEndpoint, answer, aws_error, reply
 
 PERSON, SECOND = (0, 0.981, (128.0, 64.0, 256.0, 448.0)), (0, 0.7, (0.0, 0.0, 64.0, 64.0))

@@ -13,8 +13,8 @@ import pytest
 from tests.api.clients import EVERYTHING, JPEG, Load, load
 from tests.api.processes import Served, run, workers_of
 from tests.api.responses import problem
+from tests.example_images import HOPPER
 from tests.model_dirs import broken, replace, variant
-from tests.pictures import HOPPER
 from tests.waiting import wait_for
 
 IMAGE = HOPPER.read_bytes()

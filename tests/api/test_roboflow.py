@@ -8,7 +8,7 @@ import pytest
 import supervision
 
 from tests.api.conftest import Start
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 PERSON, DOG = (0, 0.9, (128.0, 64.0, 256.0, 448.0)), (1, 0.8, (300.0, 200.0, 512.0, 512.0))

@@ -7,6 +7,7 @@ import re
 import shlex
 import socket
 import subprocess
+import sys
 import time
 
 import httpx2
@@ -108,6 +109,16 @@ def test_a_public_address_is_shown_with_the_machines_own_addresses_and_a_qr_code
     assert re.search(r"\x1b\[[\d;]+m█", screen), "light on dark, whatever the terminal's colours"
 
 
+def test_in_a_container_the_banner_shows_the_published_address_and_not_the_containers_own(
+    seed_endpoint: SeedEndpoint,
+) -> None:
+    screen = banner(seed_endpoint, "--host", "0.0.0.0", "--no-auth", container="oci")
+    port = re.findall(r"http://127.0.0.1:(\d+)/docs", screen)[0]
+    assert f"--publish 127.0.0.1:{port}:{port}" in screen
+    assert "On the network" not in screen
+    assert "█" not in screen, "no QR code"
+
+
 @pytest.mark.parametrize("url", ["http://192.168.1.20:8000", "http://[2001:db8::1]:8000"])
 def test_the_blocks_of_a_qr_code_are_its_modules(url: str) -> None:
     """Each character is two modules, one above the other: light ones are drawn, four of them around the code."""
@@ -116,6 +127,27 @@ def test_the_blocks_of_a_qr_code_are_its_modules(url: str) -> None:
     expected = [[1 - module for module in row] for row in segno.make(url, micro=False).matrix]
     assert [row[4:-4] for row in rows[4 : 4 + len(expected)]] == expected
     assert all(all(row) for row in rows[:4] + rows[4 + len(expected) :])
+
+
+ON_WINDOWS = """
+import sys
+for module in ("fcntl", "grp", "pwd", "resource", "termios", "uvloop"):
+    sys.modules[module] = None
+from api.cli.main import main
+sys.platform = "win32"
+main()
+"""
+
+
+@pytest.mark.parametrize("command", [["serve"], ["detect", "docs/images/grace_hopper.jpg"]])
+def test_on_windows_a_gateway_is_refused_in_one_sentence_that_names_wsl_and_docker(command: list[str]) -> None:
+    """A Linux without the modules that Windows lacks: none of them is needed to say so."""
+    typed = [sys.executable, "-c", ON_WINDOWS, *command]
+    ended = subprocess.run(typed, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert "WSL" in line
+    assert "Docker" in line
 
 
 def asks(endpoint: SeedEndpoint, **environment: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ import psutil
 from tests.api.clients import EVERYTHING, IMAGE, JPEG, load
 from tests.api.processes import Served, children, running, workers_of
 from tests.api.responses import problem
-from tests.pictures import HOPPER, jpeg
+from tests.example_images import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 from tests.waiting import wait_for
 

@@ -21,8 +21,8 @@ from tests.api.gateway import gateway
 from tests.api.processes import run
 from tests.api.responses import problem
 from tests.conftest import ROOT
+from tests.example_images import encoded, jpeg, stored
 from tests.model_dirs import BUNDLED
-from tests.pictures import encoded, jpeg, stored
 from tests.seed_endpoint import Answer, SeedEndpoint, answer, aws_error, reply
 from tests.waiting import wait_for
 

@@ -13,7 +13,7 @@ import requests
 
 from tests.api.conftest import Start
 from tests.api.responses import problem
-from tests.pictures import encoded, jpeg, scene
+from tests.example_images import encoded, jpeg, scene
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 IMAGE = jpeg(64, 48)

@@ -27,8 +27,8 @@ from tests.bench.endpoint import cores, serving
 from tests.bench.report import judge, write
 from tests.bench.tables import machine, table
 from tests.deploy.transforms import MIB, batches
+from tests.example_images import encoded, scene
 from tests.inference.server_process import ServerProcess
-from tests.pictures import encoded, scene
 
 DIFFERENT, PROMISED = 25, 0.97
 SINGLE, LINES = "application/json", "application/jsonlines"

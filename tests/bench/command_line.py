@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from tests.api.processes import COMMAND, Served
 from tests.bench.report import judge, write
-from tests.pictures import jpeg
+from tests.example_images import jpeg
 
 DIFFERENT = 25
 WITH_START, WITHOUT_START = 0.9, 0.95

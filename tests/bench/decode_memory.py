@@ -12,7 +12,7 @@ from PIL import Image
 from api.image.decode import canvases
 from api.image.fit import FITS
 from api.image.inspection import inspect
-from tests.pictures import encoded
+from tests.example_images import encoded
 
 SIDE, SIZE = (8000, 5000), 512
 CASES: dict[str, tuple[str, str, dict[str, object]]] = {

@@ -13,7 +13,7 @@ from itertools import cycle
 from tests.bench.report import Outcome, counted, judge, write
 from tests.bench.serving import Served, served
 from tests.bench.traffic import Asked, Traffic, closed, post, statuses
-from tests.pictures import encoded, scene
+from tests.example_images import encoded, scene
 
 MOST_MEGABYTES = 1000
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.pictures import encoded
+from tests.example_images import encoded
 
 CELL = (640, 480)  # pixels of a photograph in a mosaic
 TIMES = 2  # that each photograph is used, so that few of them make more than a mosaic or two

@@ -15,7 +15,7 @@ from api.image.fit import Corners
 from api.image.tiles import Part, is_cut
 from api.render.merge import Row
 from tests.bench.people import detect
-from tests.pictures import encoded
+from tests.example_images import encoded
 
 FAR = 100_000  # pixels: sahi clips boxes to a size that it is told
 

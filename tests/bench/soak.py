@@ -14,8 +14,8 @@ import sys
 from tests.bench.report import Outcome, judge, write
 from tests.bench.serving import Served, served
 from tests.bench.traffic import Asked, Traffic, closed, post, statuses
+from tests.example_images import HOPPER
 from tests.mutations import good_images, mutations
-from tests.pictures import HOPPER
 
 CLIENTS = 4
 MOST_SLOPE = 1.0  # megabytes in 10,000 requests

@@ -15,7 +15,7 @@ from tests.bench.peers.fairness import beside
 from tests.bench.peers.load import closed_loop
 from tests.bench.peers.running import GATEWAY, IMAGE, PEERS, PLAIN, PROGRAMS, Subject, endpoint, running
 from tests.bench.traffic import form
-from tests.pictures import HOPPER
+from tests.example_images import HOPPER
 
 
 @pytest.fixture(scope="module")

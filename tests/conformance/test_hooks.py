@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from tests.conformance.stack import Served, end, serve, wait_for_an_answer
+from tests.example_images import HOPPER, stored
 from tests.inference.bad_requests import Bad, bad_requests
 from tests.inference.same_boxes import assert_same_boxes
 from tests.inference.server_process import ServerProcess
-from tests.pictures import HOPPER, stored
 
 CASES = bad_requests()
 TOOLKITS_OWN = {"invalid UTF-8"}  # it decodes what is called JSON before a hook sees it, and fails in one line

@@ -10,7 +10,7 @@ import pytest
 from deploy.batch import pack, plan, run
 from tests.deploy.cloud import REGION
 from tests.deploy.commands import FAST
-from tests.pictures import jpeg, scene, stored
+from tests.example_images import jpeg, scene, stored
 
 SHARD = 4
 COUNT = 10
@@ -51,7 +51,7 @@ def in_folder(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def in_bucket(files: dict[str, bytes], bucket: str = "pictures", prefix: str = "in/") -> str:
+def in_bucket(files: dict[str, bytes], bucket: str = "images", prefix: str = "in/") -> str:
     s3: Any = boto3.Session(region_name=REGION).client("s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     for name, content in files.items():

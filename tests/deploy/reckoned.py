@@ -53,7 +53,7 @@ def entry(number: int) -> Any:
 def manifest(folder: Path, count: int) -> Manifest:
     path = folder / f"{count}.jsonl"
     with path.open("w") as file:
-        file.writelines(f'{{"source-ref": "s3://pictures/in/{number:08}.jpg"}}\n' for number in range(count))
+        file.writelines(f'{{"source-ref": "s3://images/in/{number:08}.jpg"}}\n' for number in range(count))
     return Manifest(NOBODY, str(path))
 
 

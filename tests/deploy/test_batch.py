@@ -81,12 +81,12 @@ def test_coco_results_count_files_whose_names_are_no_numbers(batch: Batch, tmp_p
 
 def test_a_prefix_in_s3_becomes_a_prefix_in_s3_that_says_when_it_is_whole(cloud: Cloud, batch: Batch) -> None:
     source = in_bucket(contents())
-    assert batch(source, "s3://pictures/out").code == 0
-    keys = moto_side.newest(ACCOUNT, "pictures", "out/")
-    assert keys == [f"pictures/out/{n}" for n in ("000000.jsonl", "000001.jsonl", "000002.jsonl", "_SUCCESS")]
-    first = s3().get_object(Bucket="pictures", Key="out/000000.jsonl")["Body"].read().splitlines()
+    assert batch(source, "s3://images/out").code == 0
+    keys = moto_side.newest(ACCOUNT, "images", "out/")
+    assert keys == [f"images/out/{n}" for n in ("000000.jsonl", "000001.jsonl", "000002.jsonl", "_SUCCESS")]
+    first = s3().get_object(Bucket="images", Key="out/000000.jsonl")["Body"].read().splitlines()
     assert [json.loads(row)["file"] for row in first] == [f"in/{name}" for name in sorted(contents())[:SHARD]]
-    assert [left for left in leftovers(cloud) if not left.startswith("pictures/")] == []
+    assert [left for left in leftovers(cloud) if not left.startswith("images/")] == []
 
 
 @pytest.mark.parametrize("lines", [True, False])
@@ -242,7 +242,7 @@ def test_nothing_is_made_before_the_plan_is_confirmed(
 def test_the_plan_names_the_price_first_and_touches_nothing(cloud: Cloud, batch: Batch) -> None:
     source = in_bucket(contents())
     cloud.calls.clear()
-    command = (source, "s3://pictures/out/", "--plan", "--json", "--instances", "2", "--throughput", "0.01")
+    command = (source, "s3://images/out/", "--plan", "--json", "--instances", "2", "--throughput", "0.01")
     plan = batch(*command).json
     hours = (COUNT / 0.02 + 300) / 3600
     assert plan["cost"]["hours"] == pytest.approx(hours)
@@ -274,14 +274,14 @@ def test_raw_images_are_transformed_where_they_lie(cloud: Cloud, batch: Batch, r
     source = in_bucket(contents(2))
     if manifest:
         listed = json.dumps([{"prefix": source}, *contents(2)])
-        s3().put_object(Bucket="pictures", Key="in.manifest", Body=listed.encode())
-        source = "s3://pictures/in.manifest"
-    assert batch(source, "s3://pictures/out/", "--raw", "--role", role).code == 0
-    keys = moto_side.newest(ACCOUNT, "pictures", "out/")
+        s3().put_object(Bucket="images", Key="in.manifest", Body=listed.encode())
+        source = "s3://images/in.manifest"
+    assert batch(source, "s3://images/out/", "--raw", "--role", role).code == 0
+    keys = moto_side.newest(ACCOUNT, "images", "out/")
     assert len(keys) == len(contents(2))
-    answer = json.loads(s3().get_object(Bucket="pictures", Key=keys[0].partition("/")[2])["Body"].read())
+    answer = json.loads(s3().get_object(Bucket="images", Key=keys[0].partition("/")[2])["Body"].read())
     assert answer["frame"] == "image"
-    again = batch(source, "s3://pictures/out/", "--raw", "--role", role)
+    again = batch(source, "s3://images/out/", "--raw", "--role", role)
     assert "earlier run" in again.out
     assert len(jobs(cloud)) == 1
     assert not [left for left in leftovers(cloud) if BUCKET in left or left.startswith("model")]
@@ -291,7 +291,7 @@ def test_raw_images_are_transformed_where_they_lie(cloud: Cloud, batch: Batch, r
     ("arguments", "words"),
     [
         (("{folder}", "{folder}/out.jsonl"), "lies in INPUT"),
-        (("s3://pictures/in", "s3://pictures/in/out"), "lies in INPUT"),
+        (("s3://images/in", "s3://images/in/out"), "lies in INPUT"),
         (("{folder}", "{folder}/.."), "is a folder"),
         (("{folder}", "{here}/taken.jsonl"), "is there already"),
         (("{here}/empty", "{here}/out.jsonl"), "no files"),
@@ -299,7 +299,7 @@ def test_raw_images_are_transformed_where_they_lie(cloud: Cloud, batch: Batch, r
         (("{folder}", "{here}/out.jsonl", "--instance-type", "ml.c5.large"), "c6i, c7i, m6i, m7i"),
         (("{folder}", "{here}/out.jsonl", "--instance-type", "ml.c7g.large"), "--target graviton"),
         (("{folder}", "{here}/out.jsonl", "--raw"), "--raw reads and writes S3"),
-        (("s3://pictures/in/", "s3://pictures/out/", "--raw"), "--role"),
+        (("s3://images/in/", "s3://images/out/", "--raw"), "--role"),
         (("{folder}", "{here}/out.jsonl", "--endpoint-name", "a" * 45), "50 at most"),
     ],
 )

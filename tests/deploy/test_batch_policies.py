@@ -30,7 +30,7 @@ def batch(cloud: Cloud, deploy: Deploy, wanted: list[str], monkeypatch: pytest.M
     """`batch` from a prefix in S3 to another."""
     small_shards(monkeypatch)
     in_bucket(contents())
-    return lambda *more: deploy("batch", *wanted, "--yes", "s3://pictures/in/", "s3://pictures/out/", *more)
+    return lambda *more: deploy("batch", *wanted, "--yes", "s3://images/in/", "s3://images/out/", *more)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_beside_an_endpoint_of_the_same_name_a_job_touches_nothing_of_it(
     assert deploy("up", *order).code == 0
     before = leftovers(cloud)
     assert batch().code == 0
-    assert [left for left in leftovers(cloud) if not left.startswith("pictures/out/")] == before
+    assert [left for left in leftovers(cloud) if not left.startswith("images/out/")] == before
 
 
 def test_neither_down_nor_its_orphans_are_what_a_running_job_has(
@@ -100,18 +100,18 @@ OWN = {"aws:ResourceAccount": ACCOUNT}
         ("runner", "sagemaker:StopTransformJob", sagemaker("transform-job", f"{JOBS}-0123abcd-001"), TAGGED, True),
         ("runner", "sagemaker:StopTransformJob", sagemaker("transform-job", f"{JOBS}-0123abcd-001"), {}, False),
         ("runner", "sagemaker:DeleteModel", sagemaker("model", f"{NAME}-0123456789ab"), TAGGED, False),
-        ("runner", "s3:GetObject", "arn:aws:s3:::pictures/in/1.jpg", {}, True),
-        ("runner", "s3:GetObject", "arn:aws:s3:::pictures/other/1.jpg", {}, False),
-        ("runner", "s3:PutObject", "arn:aws:s3:::pictures/in/1.jpg", {}, False),
+        ("runner", "s3:GetObject", "arn:aws:s3:::images/in/1.jpg", {}, True),
+        ("runner", "s3:GetObject", "arn:aws:s3:::images/other/1.jpg", {}, False),
+        ("runner", "s3:PutObject", "arn:aws:s3:::images/in/1.jpg", {}, False),
         ("runner", "s3:DeleteObjectVersion", f"{FILES}/{JOBS}/x", {}, True),
-        ("runner", "s3:DeleteObjectVersion", "arn:aws:s3:::pictures/out/x", {}, False),
+        ("runner", "s3:DeleteObjectVersion", "arn:aws:s3:::images/out/x", {}, False),
         ("runner", "iam:PassRole", ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}, False),
         ("execution", "s3:GetObject", f"{FILES}/{JOBS}/x", {}, True),
-        ("execution", "s3:GetObject", "arn:aws:s3:::pictures/in/1.jpg", {}, False),
+        ("execution", "s3:GetObject", "arn:aws:s3:::images/in/1.jpg", {}, False),
         ("execution", "s3:PutObject", f"{FILES}/another-batch/x", {}, False),
         ("boundary", "s3:GetObject", f"{FILES}/{JOBS}/x", OWN, True),
         ("boundary", "s3:GetObject", f"{FILES}/{JOBS}/x", {}, False),
-        ("boundary", "s3:GetObject", "arn:aws:s3:::pictures/in/1.jpg", OWN, False),
+        ("boundary", "s3:GetObject", "arn:aws:s3:::images/in/1.jpg", OWN, False),
     ],
 )
 def test_each_may_do_what_is_its_own_and_nothing_else(
@@ -126,7 +126,7 @@ def test_the_role_of_raw_images_reads_and_writes_where_they_are(cloud: Cloud, ba
     iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
     execution = batch("--plan", "--json", "--raw", "--role", "theirs").json["policies"]["execution"]
     for action, place in (("GetObject", "in/1.jpg"), ("PutObject", "out/1.jpg.out")):
-        assert allows([execution], Access(f"s3:{action}", f"arn:aws:s3:::pictures/{place}"))
+        assert allows([execution], Access(f"s3:{action}", f"arn:aws:s3:::images/{place}"))
 
 
 def test_everything_that_a_job_may_do_is_within_the_boundary(documents: dict[str, Document]) -> None:

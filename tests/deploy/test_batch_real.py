@@ -19,7 +19,7 @@ from tests.deploy.container import REAL, ROOT
 from tests.deploy.deployment import IMAGE
 from tests.deploy.leftovers import leftovers
 from tests.deploy.moto_side import put
-from tests.pictures import HOPPER, encoded, stored
+from tests.example_images import HOPPER, encoded, stored
 
 
 def people() -> dict[str, bytes]:
@@ -79,9 +79,9 @@ def test_a_million_images_take_no_more_memory_than_a_few(tmp_path: Path) -> None
 def test_a_listing_holds_one_page(cloud: Cloud) -> None:
     in_bucket({})
     for number in range(2500):
-        put(ACCOUNT, f"s3://pictures/in/{number:04}.jpg", b"")
+        put(ACCOUNT, f"s3://images/in/{number:04}.jpg", b"")
     cloud.calls.clear()
-    keys = objects(connect(REGION, None), "pictures", "in/")
+    keys = objects(connect(REGION, None), "images", "in/")
     asked = []
     for number, _ in enumerate(keys, 1):
         if number in (1, 1000, 1001, 2500):

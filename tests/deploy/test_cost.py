@@ -1,6 +1,7 @@
 """Which way is cheapest: the arithmetic's laws, the table, the plot, AWS's own price list."""
 
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.cost.bulk import endpoint_from
-from deploy.cost.measured import Measured
+from deploy.cost.measured import SHIPPED, Measured, read_bench
 from deploy.cost.plot import loads
 from deploy.cost.prices import read_prices
 from deploy.cost.ways import DAYS_A_MONTH, HOURS_A_MONTH, Load, Way, cheapest, fits, machines, monthly
+from tests.conftest import ROOT
 from tests.deploy.cloud import Cloud
 from tests.deploy.commands import Deploy
 
@@ -83,7 +85,9 @@ def test_serverless_wins_when_there_is_little_to_do_and_an_instance_when_there_i
 
 
 def test_bulk_has_a_row_and_never_is_the_answer_to_one_image(deploy: Deploy) -> None:
-    answer = deploy("cost", "--json", "--throughput", "cpu=59.8,33", "--throughput", "bulk=59.8").json
+    answer = deploy(
+        "cost", "--json", "--throughput", "cpu=59.8,33", "--throughput", "bulk=59.8", "--max-latency-ms", "50"
+    ).json
     bulk = {way["name"]: way for way in answer["ways"]}["bulk"]
     assert bulk["per_million_images"] == pytest.approx((0.102 / 3600 / 59.8 + 4e-7) * 1e6)
     a_job_a_day = 10_000 * bulk["per_million_images"] / 1e6 + 0.102 * 300 / 3600
@@ -111,12 +115,33 @@ def test_the_answer_says_from_which_load_on_an_endpoint_costs_less(deploy: Deplo
 
 
 def test_what_aws_no_longer_offers_is_shown_and_never_the_answer(deploy: Deploy) -> None:
-    answer = deploy("cost", "--json", "--throughput", "eia=1000,1").json
+    answer = deploy("cost", "--json", "--throughput", "eia=1000,1", "--max-latency-ms", "1").json
     assert answer["cheapest"] is None
     original = {way["name"]: way for way in answer["ways"]}["original EI"]
     assert original["per_hour"] == pytest.approx(0.102 + 0.12)
     assert original["latency_ms"] == 80
     assert original["per_million_images"] == pytest.approx(0.222 / 3600 * 0.08 * 1e6)
+
+
+def test_before_anything_is_measured_the_answer_rests_on_measurements_that_name_their_machine_and_date(
+    deploy: Deploy,
+) -> None:
+    answer = deploy("cost", "--json").json
+    assert answer["cheapest"] == "serverless"
+    assert deploy("cost", "--json", "--max-latency-ms", "50").json["cheapest"] == "cpu"
+    shipped = [way for way in answer["ways"] if way["measured"]]
+    assert {way["name"] for way in shipped} == {"cpu", "serverless", "mxnet", "bulk"}, "bulk is as fast as cpu"
+    assert all(re.search(r"measured on \d cores? of .* on \d{4}-\d\d-\d\d$", way["measured"]) for way in shipped)
+    assert "--bench" in deploy("cost").out
+
+
+def test_the_shipped_measurements_are_those_of_the_engines_page() -> None:
+    page = (ROOT / "docs" / "engine.md").read_text()
+    cpu, serverless, mxnet = (read_bench(SHIPPED)[name] for name in ("cpu", "serverless", "mxnet"))
+    assert f"| fp32 | four clients, two cores, --workers 1 | {cpu.images_per_second} |" in page
+    assert f"| ONNX engine, fp32 | {cpu.latency_ms} |" in page
+    assert f"| fp32 | one client, one core | {serverless.images_per_second} |" in page
+    assert f"| MXNet 1.9.1 | {mxnet.latency_ms} |" in page
 
 
 def test_a_smoke_test_is_a_bench_result(deploy: Deploy, order: list[str], tmp_path: Path) -> None:
@@ -137,7 +162,6 @@ def test_a_smoke_test_is_a_bench_result(deploy: Deploy, order: list[str], tmp_pa
         ("--throughput", "moon=1"),
         ("--instance-type", "cpu"),
         ("--bench", "/nowhere"),
-        ("--plot", "plot.svg"),
         ("--plot", "plot.gif", "--throughput", "cpu=1"),
         ("--memory-mb", "1"),
     ],

@@ -69,7 +69,7 @@ TABLE = [
     Elsewhere(
         r"docker run ",
         "needs the image",
-        "tests/images/test_images.py::test_the_user_is_a_fixed_number_other_than_root_and_can_write_nowhere",
+        "tests/images/test_images.py::test_its_banner_shows_what_a_published_port_makes_true",
     ),
     Elsewhere(
         r"\.venv/bin/detect-deploy image ",

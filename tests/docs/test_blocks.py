@@ -46,7 +46,14 @@ def test_what_a_page_says_to_type_works_from_top_to_bottom_and_gives_what_it_sho
         pytest.skip("JavaScript outside a browser needs Node.js")
     for block in typed(page):
         answer = reader.read(block)
-        assert not block.shown or agrees(block.shown, answer), f"{block.place}: run scripts/pictures; it says\n{answer}"
+        assert not block.shown or agrees(block.shown, answer), (
+            f"{block.place}: run scripts/screenshots; it says\n{answer}"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_a_page_starts_with_a_command(page: Path) -> None:
+    assert re.match(r"# .*\n\n```\n\S", page.read_text())
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.pattern)
@@ -80,7 +87,7 @@ def test_what_is_shown_may_differ_in_nothing_but_the_last_digits(shown: str, sam
 
 @pytest.mark.parametrize("block", [b for p in PAGES for b in blocks(p) if b.language == "yaml"], ids=lambda b: b.place)
 def test_a_configuration_that_is_shown_leads_to_this_gateway(block: Block, reader: Reader) -> None:
-    line = f"curl -F image=@docs/pictures/grace_hopper.jpg {asked_at(yaml.safe_load(block.text))}\n"
+    line = f"curl -F image=@docs/images/grace_hopper.jpg {asked_at(yaml.safe_load(block.text))}\n"
     assert '"success":true' in reader.read(Block(block.place, "", line, ""))
 
 

@@ -1,4 +1,4 @@
-"""The images that scripts/images has built, and both of them running and talking over loopback."""
+"""The images that scripts/images has built, running: two that talk over loopback, and one that needs no other."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.images.containers import BUNDLED, ENDPOINT, GATEWAY, LOOPBACK, TOOLS, Images, Run, free_port
+from tests.images.containers import BUNDLED, ENDPOINT, GATEWAY, LOCAL, LOOPBACK, TOOLS, Images, Run, free_port
 
 
 @pytest.fixture(scope="session")
@@ -48,4 +48,19 @@ def gateway_url(images: Images, gateway_run: Run) -> Iterator[str]:
     url = f"http://{LOOPBACK}:{gateway_run.environment['DETECT_PORT']}"
     with images.started(gateway_run) as gateway:
         gateway.answers(f"{url}/health/live")
+        yield url
+
+
+@pytest.fixture
+def local_run() -> Run:
+    """The image that `docker build` makes by itself, on a free port."""
+    return Run(LOCAL, {"DETECT_PORT": str(free_port())})
+
+
+@pytest.fixture
+def local_url(images: Images, local_run: Run) -> Iterator[str]:
+    """Where that image answers, ready with its model."""
+    url = f"http://{LOOPBACK}:{local_run.environment['DETECT_PORT']}"
+    with images.started(local_run) as local:
+        local.answers(f"{url}/health/ready")
         yield url

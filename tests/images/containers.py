@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import httpx2
 
-GATEWAY, ENDPOINT = "detect-gateway", "detect-endpoint"
+GATEWAY, ENDPOINT, LOCAL = "detect-gateway", "detect-endpoint", "detect-local"
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUNDLED = ROOT / "inference" / "models" / "person"
 LOOPBACK = "127.0.0.1"

@@ -9,7 +9,7 @@ import sys
 import time
 
 from tests.bench.report import judge, write
-from tests.images.containers import ENDPOINT, GATEWAY, LOOPBACK, TOOLS, Images, Run, free_port
+from tests.images.containers import ENDPOINT, GATEWAY, LOCAL, LOOPBACK, TOOLS, Images, Run, free_port
 
 STARTS, MOST_SECONDS = 3, 3
 # image → the variable that names its port, its health check's path, and what else it needs to start
@@ -17,6 +17,7 @@ ANY = {"DETECT_ENDPOINT_NAME": "any", "DETECT_NO_AUTH": "true", "AWS_DEFAULT_REG
 CASES = {
     GATEWAY: ("DETECT_PORT", "/health/live", ANY),
     ENDPOINT: ("SAGEMAKER_BIND_TO_PORT", "/ping", {}),
+    LOCAL: ("DETECT_PORT", "/health/ready", {}),
 }
 
 

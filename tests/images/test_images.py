@@ -1,18 +1,23 @@
-"""What both images promise, proved on the images themselves with a root file system that is read-only."""
+"""What the images promise, proved on the images themselves with a root file system that is read-only."""
 
 import re
 import shutil
 import tomllib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import pytest
+import yaml
 
-from tests.images.containers import BUNDLED, ENDPOINT, GATEWAY, LOOPBACK, ROOT, Images, Run, free_port
-from tests.pictures import HOPPER
+from api.admission.api_keys import new_key
+from tests.example_images import HOPPER
+from tests.images.containers import BUNDLED, ENDPOINT, GATEWAY, LOCAL, LOOPBACK, ROOT, Images, Run, free_port
+from tests.waiting import wait_for
 
-BOTH = pytest.mark.parametrize("image", [GATEWAY, ENDPOINT])
+ALL = pytest.mark.parametrize("image", [GATEWAY, ENDPOINT, LOCAL])
+COFFEE = HOPPER.parent / "people" / "coffee.jpg"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 LEFT_OUT = """
@@ -23,7 +28,7 @@ print([name for name in ("gcc", "cc", "g++", "make", "ld") if shutil.which(name)
 """
 
 
-@BOTH
+@ALL
 def test_the_user_is_a_fixed_number_other_than_root_and_can_write_nowhere(images: Images, image: str) -> None:
     """Kubernetes can check `runAsNonRoot` only where the user is a number."""
     user, group = map(int, images.config(image)["User"].split(":"))
@@ -34,7 +39,7 @@ def test_the_user_is_a_fixed_number_other_than_root_and_can_write_nowhere(images
     assert "Read-only file system" in asked.stderr
 
 
-@BOTH
+@ALL
 def test_no_compiler_no_pip_no_cache_no_mxnet_and_no_telemetry_is_inside(images: Images, image: str) -> None:
     asked = images.run(Run(image, user="0:0"), "python3", "-c", LEFT_OUT)
     assert asked.stdout.strip() == "[]", asked.stdout + asked.stderr
@@ -57,13 +62,22 @@ def test_nothing_is_compiled_at_a_start_of_the_endpoint(images: Images) -> None:
         assert _compiled(endpoint.log) == []
 
 
+def test_nothing_is_compiled_at_a_start_of_both_in_one(images: Images, local_run: Run) -> None:
+    run = replace(local_run, environment={**local_run.environment, "PYTHONVERBOSE": "1"})
+    url = f"http://{LOOPBACK}:{run.environment['DETECT_PORT']}"
+    with images.started(run) as local:
+        local.answers(f"{url}/health/ready")
+        assert httpx2.post(f"{url}/detect", files={"image": HOPPER.read_bytes()}, timeout=30).status_code == 200
+        assert _compiled(local.log) == []
+
+
 def _compiled(verbose: str) -> list[str]:
     """The source files in Python's verbose log that came without byte code; threads write into each other's lines."""
     assert re.search(r"^# code object from '[^']+\.pyc'", verbose, re.MULTILINE)
     return re.findall(r"^# code object from ([^'\s]+\.py)$", verbose, re.MULTILINE)
 
 
-@BOTH
+@ALL
 def test_the_labels_tell_the_version(images: Images, image: str) -> None:
     labels = images.config(image)["Labels"]
     assert labels["org.opencontainers.image.version"] == VERSION
@@ -86,6 +100,58 @@ def test_the_gateway_without_an_endpoint_ends_with_one_clear_line(images: Images
         assert gateway.process.wait(30) == 1
         (line,) = gateway.log.splitlines()
         assert "DETECT_ENDPOINT_NAME" in line
+
+
+def test_the_image_that_is_built_without_options_detects_without_an_endpoint_or_a_network(local_url: str) -> None:
+    assert httpx2.get(f"{local_url}/model").json()["name"] == "coco-300"
+    found = httpx2.post(f"{local_url}/detect", files={"image": COFFEE.read_bytes()}, timeout=30).json()
+    assert {one["label"] for one in found["detections"]} == {"cup", "dining table"}
+    assert httpx2.get(local_url).status_code == 200
+
+
+def test_its_keys_are_asked_for_where_it_has_some(images: Images, local_run: Run) -> None:
+    key, entry = new_key("camera")
+    run = replace(local_run, environment={**local_run.environment, "DETECT_API_KEYS": entry})
+    url = f"http://{LOOPBACK}:{run.environment['DETECT_PORT']}"
+    with images.started(run) as local:
+        local.answers(f"{url}/health/ready")
+        asked = partial(httpx2.post, f"{url}/detect", files={"image": HOPPER.read_bytes()}, timeout=30)
+        assert (asked().status_code, asked(headers={"X-API-Key": key}).status_code) == (401, 200)
+
+
+def test_its_banner_shows_what_a_published_port_makes_true(images: Images, local_run: Run) -> None:
+    port = local_run.environment["DETECT_PORT"]
+    with images.started(local_run) as local:
+        local.answers(f"http://{LOOPBACK}:{port}/health/ready")
+        wait_for(lambda: f"--publish {LOOPBACK}:{port}:{port}" in local.log)
+        assert "On the network" not in local.log
+
+
+def test_no_package_is_in_it_twice(images: Images) -> None:
+    """It lays the endpoint's environment over the gateway's: their lock files must agree."""
+    twice = "import collections, importlib.metadata as m; names = [d.name.lower() for d in m.distributions()]; "
+    asked = images.run(Run(LOCAL), "python3", "-c", f"{twice}print(len(names), len(set(names)))")
+    number, different = asked.stdout.split()
+    assert number == different
+
+
+def test_compose_runs_it_without_privileges_for_this_machine_alone_until_it_is_healthy(
+    images: Images, local_run: Run
+) -> None:
+    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    assert service["build"] == "."
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    (port,) = service["ports"]
+    assert port == f"{LOOPBACK}:8000:8000"
+    kind, *command = service["healthcheck"]["test"]
+    assert kind == "CMD"
+    check = [part.replace("8000", local_run.environment["DETECT_PORT"]) for part in command]
+    with images.started(local_run) as local:
+        local.answers(f"http://{LOOPBACK}:{local_run.environment['DETECT_PORT']}/health/ready")
+        assert images.run(local_run, *check).returncode == 0
+    assert images.run(local_run, *check).returncode != 0
 
 
 def test_an_image_sent_to_the_gateway_comes_back_with_the_boxes_that_the_endpoint_found(gateway_url: str) -> None:
@@ -137,6 +203,14 @@ def test_the_endpoint_is_healthy_until_it_ends_with_0_on_sigterm(images: Images)
         assert _health_check(images, run) == 0
         assert endpoint.stop() == 0
     assert _health_check(images, run) != 0
+
+
+def test_both_in_one_are_healthy_until_they_end_with_0_on_sigterm(images: Images, local_run: Run) -> None:
+    with images.started(local_run) as local:
+        local.answers(f"http://{LOOPBACK}:{local_run.environment['DETECT_PORT']}/health/ready")
+        assert _health_check(images, local_run) == 0
+        assert local.stop() == 0
+    assert _health_check(images, local_run) != 0
 
 
 def _health_check(images: Images, run: Run) -> int:

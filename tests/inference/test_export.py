@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
+from tests.example_images import HOPPER
 from tests.inference.example_requests import drawn_image, encoded
 from tests.inference.server_process import start_server
 from tests.model_dirs import BUNDLED
-from tests.pictures import HOPPER
 
 NETWORKS = [
     ("ssd_300_mobilenet0.25_custom", ["car", "person"]),  # reset to the last one

@@ -16,9 +16,9 @@ from api.image.decode import canvases
 from api.image.fit import FITS
 from api.image.inspection import inspect
 from tests.api.gateway import gateway
+from tests.example_images import HOPPER, encoded, scene, stored
 from tests.inference.server_process import ServerProcess, runtime, start_server
 from tests.model_dirs import variant
-from tests.pictures import HOPPER, encoded, scene, stored
 
 SEEN = 0.3
 Found = list[tuple[float, list[float]]]

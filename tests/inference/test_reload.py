@@ -139,7 +139,7 @@ def test_sighup_takes_up_a_replaced_directory_under_load_and_loses_no_request(
 ) -> None:
     served = variant(tmp_path / "served", version="old")
     with server("--model-dir", str(served), "--workers", workers) as running:
-        wait_for(lambda: running.log.read_text().count("ready with the model") == int(workers))
+        wait_for(lambda: running.log.read_text().count("The model is ready.") == int(workers))
         before = best(running, "any", good_request)
         with clients(running, good_request) as answers:
             wait_for(lambda: len(answers) > 10)
@@ -164,7 +164,7 @@ def test_a_broken_replacement_leaves_what_was_loaded_serving_with_one_clear_line
         assert answer.text.startswith("model.onnx is not a model")
         lines = [line for line in running.log.read_text().splitlines() if "cannot be served" in line]
         assert len(lines) == 1
-        assert "the one before goes on" in lines[0]
+        assert "The previous model stays in use." in lines[0]
         assert best(running, "any", good_request) == before
         assert about(running, "any") == described
         for short in (200, 260):

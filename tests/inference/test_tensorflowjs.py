@@ -13,11 +13,11 @@ import nms
 from manifest import read_manifest
 from onnx_engine import OnnxDetector, load
 from tests.conftest import ROOT, exported, run_export
+from tests.example_images import HOPPER
 from tests.inference import tensorflow_graphs
 from tests.inference.tensorflow_graphs import TinySsd
-from tests.pictures import HOPPER
 
-SHOWN = [ROOT / "docs" / "pictures" / "people" / name for name in ("cat.jpg", "coffee.jpg", "photographer.jpg")]
+SHOWN = [ROOT / "docs" / "images" / "people" / name for name in ("cat.jpg", "coffee.jpg", "photographer.jpg")]
 SEEN, SCORE, CORNER = 0.05, 1e-3, 0.5
 ABOUT = {"labels": ["cup", "cat"], "classes": [3, 1], "input_size": 32, "mean": [0.5] * 3, "std": [0.5] * 3}
 

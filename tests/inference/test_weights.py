@@ -133,7 +133,7 @@ def test_the_weights_are_downloaded_once_and_their_sha1_checked(
         (None, "could not be downloaded"),
         (b"<html>not found</html>", "could not be downloaded"),
         (zipped(b"", "other.params"), "could not be downloaded"),
-        (zipped(b"other weights", FILE), "was downloaded with another hash"),
+        (zipped(b"other weights", FILE), "was downloaded with a wrong hash"),
     ],
 )
 def test_weights_that_cannot_be_had_are_one_line_with_file_and_hash(
@@ -152,7 +152,7 @@ def test_weights_that_cannot_be_had_are_one_line_with_file_and_hash(
     ("variables", "said"),
     [
         ({"MXNET_GLUON_REPO": "http://127.0.0.1:9/"}, f"{FILE} (sha1 {SHA1}) could not be downloaded: "),
-        ({"DETECT_WEIGHTS": "/nowhere/at.all"}, "DETECT_WEIGHTS names no file: /nowhere/at.all"),
+        ({"DETECT_WEIGHTS": "/nowhere/at.all"}, "DETECT_WEIGHTS is not a file: /nowhere/at.all"),
         ({"DETECT_WEIGHTS": __file__}, "test_weights.py cannot be loaded"),
         ({"DETECT_NETWORK": "ssd_512_resnet50_v1_voc"}, "none are known for ssd_512_resnet50_v1_voc"),
     ],
@@ -182,5 +182,5 @@ def test_without_gluoncv_the_error_says_so(mxnet_python: Path, empty_artifact: P
         empty_artifact,
         DETECT_WEIGHTS=coco_weights,
     )
-    said = "GluonCV is not installed, and only symbol and params do without it"
+    said = "GluonCV is not installed: only a symbol with parameters works without it"
     assert line == f"errors.ModelNotUsable: {said}"

@@ -20,11 +20,11 @@ TRAINING = ROOT / "inference" / "training"
 sys.path.insert(0, str(TRAINING))  # it is flat, and so are the hooks
 
 collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["test_*.py"]  # scripts/training-test has it
-PICTURES, SIZE = 5400, 96
+IMAGES, SIZE = 5400, 96
 
 
 class Trained(NamedTuple):
-    """A finished run: its folder, the sets, the rows of its log, and the pictures seen when it was stopped."""
+    """A finished run: its folder, the sets, the rows of its log, and the images seen when it was stopped."""
 
     run: Path
     train: Path
@@ -62,11 +62,11 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("sets")
     common = ["--classes", "figure", "--side", "120"]
     labels = drawn.coco(folder / "coco", range(120))
-    pictures = ["--pictures", str(labels.parent / "pictures")]
-    prepare.main(["coco", "--labels", str(labels), *pictures, "--out", str(folder / "train"), *common])
+    images = ["--images", str(labels.parent / "images")]
+    prepare.main(["coco", "--labels", str(labels), *images, "--out", str(folder / "train"), *common])
     labels = drawn.shards(folder / "shards", range(1000, 1030))
-    pictures = ["--pictures", str(labels.parent / "pictures-*.tar")]
-    prepare.main(["shards", "--labels", str(labels), *pictures, "--out", str(folder / "test"), *common])
+    images = ["--images", str(labels.parent / "images-*.tar")]
+    prepare.main(["shards", "--labels", str(labels), *images, "--out", str(folder / "test"), *common])
     return folder / "train", folder / "test"
 
 
@@ -74,7 +74,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def trained(sets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A detector of drawn figures: 450 steps, stopped by a signal on the way and resumed."""
     run = tmp_path_factory.mktemp("run")
-    what = ["--data", sets[0], "--test", sets[1], "--out", run, "--pictures", PICTURES]
+    what = ["--data", sets[0], "--test", sets[1], "--out", run, "--images", IMAGES]
     how = ["--batch", 12, "--rate", 5e-3, "--size", SIZE, "--first-size", SIZE, "--threads", 1, "--workers", 1]
     first = program("train", *what, *how, "--save-every", 0.02)
     while len(rows(run / "log.jsonl")) < 2:
@@ -82,6 +82,6 @@ def trained(sets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
         time.sleep(0.05)
     first.send_signal(signal.SIGTERM)
     finished(first)
-    stopped_at = rows(run / "log.jsonl")[-1]["pictures"]
+    stopped_at = rows(run / "log.jsonl")[-1]["images"]
     finished(program("train", *what, *how, "--save-every", 1, "--resume"))
     return Trained(run, *sets, rows(run / "log.jsonl"), stopped_at)

@@ -11,8 +11,8 @@ Box = tuple[float, float, float, float]
 SIDE = 200
 
 
-def picture(seed: int) -> tuple[Image.Image, list[Box]]:
-    """One picture and where its figures are: x_min, y_min, x_max, y_max in pixels."""
+def drawing(seed: int) -> tuple[Image.Image, list[Box]]:
+    """One image and where its figures are: x_min, y_min, x_max, y_max in pixels."""
     chance = Random(seed)
     noise = Image.frombytes("RGB", (12, 12), chance.randbytes(12 * 12 * 3)).point(lambda value: value // 2 + 60)
     image = noise.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
@@ -35,12 +35,12 @@ def figure(pen: ImageDraw.ImageDraw, chance: Random, slot: int) -> Box:
 
 
 def coco(folder: Path, seeds: range) -> Path:
-    """The pictures of these seeds with COCO's annotations; its path."""
-    (folder / "pictures").mkdir(parents=True)
+    """The images of these seeds with COCO's annotations; its path."""
+    (folder / "images").mkdir(parents=True)
     images, annotations = [], []
     for seed in seeds:
-        image, boxes = picture(seed)
-        image.save(folder / "pictures" / f"{seed}.png")
+        image, boxes = drawing(seed)
+        image.save(folder / "images" / f"{seed}.png")
         images.append({"id": seed, "file_name": f"{seed}.png", "width": SIDE, "height": SIDE})
         for x_min, y_min, x_max, y_max in boxes:
             bbox = [x_min, y_min, x_max - x_min, y_max - y_min]
@@ -55,9 +55,9 @@ def shards(folder: Path, seeds: range) -> Path:
     """The same as one tar file and rows of shares; the path of the labels."""
     folder.mkdir(parents=True)
     labels = {}
-    with tarfile.open(folder / "pictures-0.tar", "w") as tar:
+    with tarfile.open(folder / "images-0.tar", "w") as tar:
         for seed in seeds:
-            image, boxes = picture(seed)
+            image, boxes = drawing(seed)
             image.save(folder / f"{seed}.png")
             tar.add(folder / f"{seed}.png", f"{seed}.png")
             labels[f"{seed}.png"] = [[*(value / SIDE for value in box), 1] for box in boxes]

@@ -34,7 +34,7 @@ RAW = """
 import json, sys, mxnet as mx, numpy as np; from gluoncv import model_zoo
 name, params, classes, out = json.loads(sys.argv[1])
 network = model_zoo.get_model(name, classes=classes, pretrained_base=False); network.load_parameters(params)
-picture = mx.nd.array(np.load(out)["picture"]); maps = network.features(picture)
+image = mx.nd.array(np.load(out)["image"]); maps = network.features(image)
 def rows(heads, length):
     return mx.nd.concat(*[h(m).transpose((0, 2, 3, 1)).reshape((0, -1, length)) for h, m in zip(heads, maps)], dim=1)
 anchors = mx.nd.concat(*[generator(m) for generator, m in zip(network.anchor_generators, maps)], dim=1)
@@ -54,29 +54,29 @@ def params(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Drawn figures that the detector has not seen, as small on the canvas as they were when it learnt."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     for seed in range(2000, 2004):
         canvas = Image.new("RGB", (SIDE, SIDE), (124, 116, 104))
         for left in (0, 100, 200):
             for top in (0, 100, 200):
-                canvas.paste(drawn.picture(seed * 9 + left + top)[0].resize((96, 96)), (left, top))
+                canvas.paste(drawn.drawing(seed * 9 + left + top)[0].resize((96, 96)), (left, top))
         (folder / f"{seed}.png").write_bytes(encoded(canvas))
     return sorted(folder.iterdir())
 
 
 @pytest.fixture(scope="module")
-def by_pytorch(trained: Trained, pictures: list[Path]) -> list[dict[str, Any]]:
+def by_pytorch(trained: Trained, images: list[Path]) -> list[dict[str, Any]]:
     """What PyTorch finds, in the wire format."""
 
     net, _ = trained_network(trained.run / "last.pt")
-    pixels = np.stack([np.asarray(Image.open(io.BytesIO(file.read_bytes()))) for file in pictures])
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(file.read_bytes()))) for file in images])
     return [wired(rows) for rows in detections(net, pixels, SIDE, "cpu")]
 
 
 def wired(rows: Any) -> dict[str, Any]:
-    """Detections in shares of the picture → the endpoint's answer."""
+    """Detections in shares of the image → the endpoint's answer."""
     return {
         "shape": [1, 3, SIDE, SIDE],
         "cid": [[row[5]] for row in rows.tolist()],
@@ -120,10 +120,10 @@ def test_pytorch_finds_something_to_compare(by_pytorch: list[dict[str, Any]]) ->
 
 
 def test_stock_gluoncv_loads_the_parameters_and_gives_the_same_boxes(
-    mxnet_python: Path, params: Path, pictures: list[Path], by_pytorch: list[dict[str, Any]]
+    mxnet_python: Path, params: Path, images: list[Path], by_pytorch: list[dict[str, Any]]
 ) -> None:
     weights = json.dumps([NETWORK, str(params), ["figure"], MEAN, STD])
-    asked = json.dumps([[str(file), SIDE] for file in pictures])
+    asked = json.dumps([[str(file), SIDE] for file in images])
     command = [str(mxnet_python), "-W", "ignore", str(STOCK), weights]
     done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, text=True, check=True)
     for ours, theirs in zip(by_pytorch, json.loads(done.stdout), strict=True):
@@ -131,14 +131,14 @@ def test_stock_gluoncv_loads_the_parameters_and_gives_the_same_boxes(
 
 
 def test_the_exported_onnx_gives_the_same_boxes(
-    mxnet_python: Path, params: Path, pictures: list[Path], by_pytorch: list[dict[str, Any]], tmp_path: Path
+    mxnet_python: Path, params: Path, images: list[Path], by_pytorch: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     options = ["--params", params, "--out", tmp_path / "model", "--labels", "figure", "--input-size", SIDE]
     command = [mxnet_python, "-W", "ignore", "-m", "inference.export", NETWORK, *options]
     subprocess.run([str(part) for part in command], cwd=ROOT, check=True, capture_output=True)
     with start_server(tmp_path, "--model-dir", str(tmp_path / "model")) as running:
         running.wait_until_ready()
-        for file, ours in zip(pictures, by_pytorch, strict=True):
+        for file, ours in zip(images, by_pytorch, strict=True):
             assert_same_boxes(ours, running.detect(file.read_bytes(), SIDE))
 
 
@@ -149,10 +149,10 @@ def test_the_large_network_for_any_classes_computes_what_stock_gluoncv_computes(
     torch.manual_seed(1)
     net = SSD(LARGE, len(classes)).eval()
     (tmp_path / "random.params").write_bytes(packed(gluon_arrays(net)))
-    picture = torch.randn(1, 3, 512, 512)
+    image = torch.randn(1, 3, 512, 512)
     with torch.no_grad():
-        logits, offsets, _ = net(picture)
-    np.savez(tmp_path / "out.npz", picture=picture.numpy())
+        logits, offsets, _ = net(image)
+    np.savez(tmp_path / "out.npz", image=image.numpy())
     asked = [LARGE, str(tmp_path / "random.params"), classes, str(tmp_path / "out.npz")]
     subprocess.run([str(mxnet_python), "-W", "ignore", "-c", RAW, json.dumps(asked)], check=True)
     theirs = np.load(tmp_path / "out.npz")

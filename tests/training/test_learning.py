@@ -13,7 +13,7 @@ from schedule import Schedule
 
 
 def labels(*rows: Any) -> Any:
-    """One picture's labels, filled up with unused rows."""
+    """One image's labels, filled up with unused rows."""
 
     out = torch.zeros(1, 5, 6)
     out[0, : len(rows)] = torch.tensor(rows, dtype=torch.float32)
@@ -21,7 +21,7 @@ def labels(*rows: Any) -> Any:
 
 
 @pytest.mark.parametrize("size", [192, 300, 512])
-def test_the_anchors_are_as_many_as_the_networks_rows_and_cover_the_whole_picture(size: int) -> None:
+def test_the_anchors_are_as_many_as_the_networks_rows_and_cover_the_whole_image(size: int) -> None:
     with torch.no_grad():
         logits, offsets, _ = SSD("ssd_300_mobilenet0.25_custom", 3).eval()(torch.zeros(1, 3, size, size))
     places = anchors(size, "cpu")
@@ -85,10 +85,10 @@ def test_an_answer_that_is_right_loses_nearly_nothing_and_a_wrong_class_or_place
     assert multibox(logits, offsets + 1, places, wanted)[1] > 1
 
 
-def test_the_schedule_depends_on_the_pictures_seen_alone() -> None:
-    plan = Schedule(pictures=3_000_000, batch=32, rate=2e-3, size=300, first_size=192)
+def test_the_schedule_depends_on_the_images_seen_alone() -> None:
+    plan = Schedule(images=3_000_000, batch=32, rate=2e-3, size=300, first_size=192)
     assert plan.learning_rate(0) < 1e-5
     assert plan.learning_rate(300 * 32) == pytest.approx(2e-3, rel=0.01)
     assert plan.learning_rate(3_000_000) == pytest.approx(2e-5)
-    assert [plan.picture_size(seen) for seen in (0, 1_799_999, 1_800_000)] == [192, 192, 300]
+    assert [plan.image_size(seen) for seen in (0, 1_799_999, 1_800_000)] == [192, 192, 300]
     assert [plan.aid_weight(seen) for seen in (0, 3_000_000)] == [4.0, pytest.approx(0.4)]

@@ -15,7 +15,7 @@ from accuracy import accuracy
 from api.endpoint.embedded_process import embedded_endpoint
 from tests.api.gateway import gateway
 from tests.model_dirs import BUNDLED
-from tests.training.conftest import PICTURES, Trained, finished, program
+from tests.training.conftest import IMAGES, Trained, finished, program
 
 TRUTH = [np.array([[0.1, 0.1, 0.3, 0.5, 1, 0], [0.5, 0.5, 0.9, 0.9, 1, 0], [0.8, 0, 1, 0.2, -1, 0]], np.float32)]
 RIGHT = [[0.1, 0.1, 0.3, 0.5, 0.9, 0], [0.5, 0.5, 0.9, 0.9, 0.8, 0]]
@@ -63,7 +63,7 @@ def gateway_url() -> Iterator[str]:
 def test_the_gateway_is_measured_with_all_its_detections(gateway_url: str, trained: Trained, tmp_path: Path) -> None:
     finished(program("evaluate", "--test", trained.test, "--url", gateway_url, "--out", tmp_path / "figures.json"))
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["pictures"] == 30
+    assert figures["images"] == 30
     assert 0 <= figures["AP50"] <= 1
     assert figures["inference_ms"] > 0
 
@@ -88,7 +88,7 @@ def test_the_card_says_the_measured_figures_and_the_model_takes_the_score(traine
     text = (tmp_path / "README.md").read_text()
     assert "# figures, version 2" in text
     assert f"**{figures['AP50']:.3f}**" in text
-    assert f"{PICTURES:,} pictures seen" in text
+    assert f"{IMAGES:,} images seen" in text
     assert text.endswith("Anything.\n")
     assert json.loads((tmp_path / "model.json").read_text())["min_score"] == round(figures["min_score"], 2)
 

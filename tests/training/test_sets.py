@@ -1,4 +1,4 @@
-"""Sets out of COCO's format and out of shards, and what is changed in their pictures: the boxes go along."""
+"""Sets out of COCO's format and out of shards, and what is changed in their images: the boxes go along."""
 
 import json
 import random
@@ -21,16 +21,16 @@ from training_errors import NotASet
 def test_both_formats_give_the_same_set(tmp_path: Path) -> None:
     coco, shards = drawn.coco(tmp_path / "coco", range(4)), drawn.shards(tmp_path / "shards", range(4))
     common = ["--classes", "figure", "--side", "64"]
-    pictures = ["--pictures", str(coco.parent / "pictures")]
-    prepare.main(["coco", "--labels", str(coco), *pictures, "--out", str(tmp_path / "one"), *common])
-    pictures = ["--pictures", str(shards.parent / "pictures-*.tar")]
-    prepare.main(["shards", "--labels", str(shards), *pictures, "--out", str(tmp_path / "other"), *common])
+    images = ["--images", str(coco.parent / "images")]
+    prepare.main(["coco", "--labels", str(coco), *images, "--out", str(tmp_path / "one"), *common])
+    images = ["--images", str(shards.parent / "images-*.tar")]
+    prepare.main(["shards", "--labels", str(shards), *images, "--out", str(tmp_path / "other"), *common])
     one, other = read_set(tmp_path / "one"), read_set(tmp_path / "other")
     assert (one.classes, one.names) == (other.classes, other.names)
-    np.testing.assert_array_equal(one.pictures, other.pictures)
+    np.testing.assert_array_equal(one.images, other.images)
     for ours, theirs, seed in zip(one.boxes, other.boxes, range(4), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
-        np.testing.assert_allclose(ours[:, :4] * drawn.SIDE, drawn.picture(seed)[1], atol=0.01)
+        np.testing.assert_allclose(ours[:, :4] * drawn.SIDE, drawn.drawing(seed)[1], atol=0.01)
 
 
 def test_cocos_crowds_are_looked_away_from_and_other_categories_are_background() -> None:
@@ -39,13 +39,13 @@ def test_cocos_crowds_are_looked_away_from_and_other_categories_are_background()
     np.testing.assert_allclose(boxes, [[0.1, 0.1, 0.4, 0.3, 1, 2], [0.1, 0.1, 0.4, 0.3, -1, 2]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("broken", ["no set", "a picture too few"])
+@pytest.mark.parametrize("broken", ["no set", "an image too few"])
 def test_what_is_no_set_is_one_line(tmp_path: Path, broken: str, sets: tuple[Path, Path]) -> None:
-    if broken == "a picture too few":
+    if broken == "an image too few":
         said = json.loads((sets[1] / "labels.json").read_text())
         said["names"].append("another")
         (tmp_path / "labels.json").write_text(json.dumps(said))
-        np.save(tmp_path / "pictures.npy", np.zeros((30, 4, 4, 3), np.uint8))
+        np.save(tmp_path / "images.npy", np.zeros((30, 4, 4, 3), np.uint8))
     with pytest.raises(NotASet, match=str(tmp_path)):
         read_set(tmp_path)
 
@@ -54,18 +54,18 @@ def test_what_is_no_set_is_one_line(tmp_path: Path, broken: str, sets: tuple[Pat
     ("spoilt", "classes", "said"),
     [
         (None, "elf", "The annotations have no category elf."),
-        ("pictures/0.png", "figure", "0.png cannot be read as a picture."),
-        ("instances.json", "figure", "{labels} is not what it should be, or does not fit {pictures}."),
+        ("images/0.png", "figure", "0.png cannot be read as an image."),
+        ("instances.json", "figure", "{labels} is not what it should be, or does not fit {images}."),
     ],
 )
 def test_what_cannot_be_prepared_is_one_line(tmp_path: Path, spoilt: str | None, classes: str, said: str) -> None:
-    labels, pictures = drawn.coco(tmp_path, range(1)), tmp_path / "pictures"
+    labels, images = drawn.coco(tmp_path, range(1)), tmp_path / "images"
     if spoilt:
         (tmp_path / spoilt).write_text('["nothing of it"]')
-    options = ["--labels", str(labels), "--pictures", str(pictures), "--out", str(tmp_path / "out")]
-    with pytest.raises(NotASet, match=re.escape(said.format(labels=labels, pictures=pictures))):
+    options = ["--labels", str(labels), "--images", str(images), "--out", str(tmp_path / "out")]
+    with pytest.raises(NotASet, match=re.escape(said.format(labels=labels, images=images))):
         prepare.main(["coco", *options, "--classes", classes])
-    assert not (tmp_path / "out" / "pictures.npy").exists()
+    assert not (tmp_path / "out" / "images.npy").exists()
 
 
 def marked() -> tuple[Any, Any]:
@@ -75,15 +75,15 @@ def marked() -> tuple[Any, Any]:
     return pixels, np.array([[0.4, 0.3, 0.6, 0.7, 1, 0]], np.float32)
 
 
-def test_wherever_a_window_moves_a_picture_the_box_moves_along() -> None:
+def test_wherever_a_window_moves_a_image_the_box_moves_along() -> None:
     pixels, boxes = marked()
     random.seed(1)
     shown = 0
     for _ in range(200):
         window, mirrored = random_window(boxes), random.random() < 0.5
-        picture, box = cut(pixels, window, mirrored, (100, 100)), moved(boxes, window, mirrored, 0.05)
+        image, box = cut(pixels, window, mirrored, (100, 100)), moved(boxes, window, mirrored, 0.05)
         if len(box) and box[0, 4] > 0:
-            assert_around_the_white(picture, box[0])
+            assert_around_the_white(image, box[0])
             shown += 1
     assert shown > 100
 
@@ -97,22 +97,22 @@ def test_some_windows_show_background_alone() -> None:
     assert max(cut(pixels, window, False, (100, 100)).mean() for window in empty) < 1  # a pixel shared with the edge
 
 
-def test_in_a_mosaic_the_boxes_are_where_the_pictures_are() -> None:
+def test_in_a_mosaic_the_boxes_are_where_the_images_are() -> None:
     white, box = marked()
     black, none = np.zeros_like(white), np.zeros((0, 6), np.float32)
     random.seed(2)
     for place in range(4):
         parts = [(black, none)] * 4
         parts[place] = (white, box)
-        picture, boxes = mosaic(parts, 160)
+        image, boxes = mosaic(parts, 160)
         assert len(boxes) == 1
-        assert_around_the_white(picture, boxes[0])
+        assert_around_the_white(image, boxes[0])
 
 
-def assert_around_the_white(picture: Any, box: Any) -> None:
+def assert_around_the_white(image: Any, box: Any) -> None:
     """The box is where the white is, within two pixels."""
-    rows, columns = np.nonzero((picture > 200).all(-1))
-    side = len(picture)
+    rows, columns = np.nonzero((image > 200).all(-1))
+    side = len(image)
     seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     np.testing.assert_allclose(box[:4] * side, seen, atol=2)
 

@@ -9,24 +9,24 @@ from accuracy import accuracy
 from dataset import read_set
 from detect import detections
 from learner import trained_network
-from tests.training.conftest import PICTURES, SIZE, Trained, finished, program, rows
+from tests.training.conftest import IMAGES, SIZE, Trained, finished, program, rows
 
 
 def test_a_few_hundred_steps_find_most_of_the_drawn_figures(trained: Trained) -> None:
     net, _ = trained_network(trained.run / "last.pt")
     test = read_set(trained.test)
-    measured = accuracy(detections(net, test.pictures, SIZE, "cpu"), test.boxes, test.classes)
+    measured = accuracy(detections(net, test.images, SIZE, "cpu"), test.boxes, test.classes)
     assert measured["AP50"] > 0.5
     assert measured["recall"] > 0.5
     assert measured["precision"] > 0.5
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was_and_ends_where_it_should(trained: Trained) -> None:
-    seen = [row["pictures"] for row in trained.log]
-    assert 0 < trained.stopped_at < PICTURES
+    seen = [row["images"] for row in trained.log]
+    assert 0 < trained.stopped_at < IMAGES
     assert seen == sorted(set(seen))
-    assert seen[-1] == PICTURES
-    after = next(row for row in trained.log if row["pictures"] > trained.stopped_at)
+    assert seen[-1] == IMAGES
+    after = next(row for row in trained.log if row["images"] > trained.stopped_at)
     assert after["score"] < trained.log[0]["score"]
 
 
@@ -37,7 +37,7 @@ def test_the_learning_rate_falls_and_the_losses_with_it(trained: Trained) -> Non
     assert last["place"] < first["place"]
 
 
-def test_the_curves_are_a_picture(trained: Trained) -> None:
+def test_the_curves_are_a_image(trained: Trained) -> None:
     with Image.open(trained.run / "curves.png") as curves:
         assert curves.width > 500
         assert len(curves.convert("RGB").getcolors(1 << 24) or []) > 10
@@ -62,5 +62,5 @@ def test_a_training_may_start_from_weights(trained: Trained, tmp_path: Path) -> 
     finished(program("gluon_params", trained.run / "last.pt", weights))
     how = ["--out", tmp_path, "--batch", 12, "--rate", 1e-4, "--size", SIZE, "--first-size", SIZE, "--workers", 1]
     sets = ["--data", trained.train, "--test", trained.test]
-    finished(program("train", *sets, *how, "--pictures", 24, "--weights", weights))
+    finished(program("train", *sets, *how, "--images", 24, "--weights", weights))
     assert rows(tmp_path / "log.jsonl")[-1]["AP50"] > 0.5

@@ -23,7 +23,7 @@ from deploy.artifact import BUNDLED_MODEL, pack
 from deploy.targets import TARGETS
 from tests.conftest import ROOT
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
-from tests.pictures import HOPPER
+from tests.example_images import HOPPER
 from tests.wheel.environment import Environment
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

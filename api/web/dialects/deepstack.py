@@ -31,7 +31,7 @@ from api.web.upload import FORM, Form, content_type, read_form
 router = APIRouter(prefix="/v1", tags=["DeepStack"])
 
 MOST = 20  # Frigate's table of predictions has as many rows
-LEAST_CONFIDENCE = 0.4  # where a request names none: CodeProject.AI's default, and what Frigate wants at least
+LEAST_CONFIDENCE = 0.4  # where a request names none: CodeProject.AI's default, and the minimum that Frigate uses
 SHAPE: dict[str, Any] = {
     "openapi_extra": {"requestBody": DEEPSTACK_REQUEST},
     "response_model": DeepStackAnswer,

@@ -14,7 +14,7 @@ PIECE = 64 * 1024
 class AnswerLimits:
     """ASGI middleware: sends in pieces, each when the last is taken, so that a slow reader's answer stays counted.
 
-    Who does not take it at all is cut off by api/web/http_protocol.py, and so ends the counting.
+    A client that does not read it is disconnected by api/web/http_protocol.py, which ends the counting.
     """
 
     def __init__(self, app: ASGIApp, held: UploadBytes) -> None:

@@ -1,4 +1,4 @@
-"""ASGI middleware: several `X-Forwarded-For` lines are one list (RFC 9110, 5.3), for whoever reads it next."""
+"""ASGI middleware: several `X-Forwarded-For` lines become one list (RFC 9110, 5.3) for the layers behind it."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -1,4 +1,4 @@
-"""ASGI middleware: an exception that nobody expected becomes a problem too, with all headers that others have."""
+"""ASGI middleware: an unexpected exception becomes a problem too, with the headers of every response."""
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

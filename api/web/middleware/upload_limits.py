@@ -1,4 +1,4 @@
-"""Uploads on their way in: how many bytes, how slowly, and whether anybody still waits for the answer."""
+"""Uploads on their way in: their size, their speed, and whether the client still waits for the response."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ class UploadLimits:
 
 
 class _Upload:
-    """One request's body. Raises UploadTooLarge, UploadTooSlow and Overloaded into whoever reads it."""
+    """One request's body. Reading it raises UploadTooLarge, UploadTooSlow and Overloaded."""
 
     def __init__(self, limits: UploadLimits, scope: Scope, receive: Receive, send: Send) -> None:
         self.limits, self.scope, self._receive, self._send = limits, scope, receive, send
@@ -73,7 +73,7 @@ class _Upload:
             leaving.cancel()
 
     async def _leave(self, answering: "asyncio.Task[Any]") -> None:
-        """End the answering when the caller is gone; nobody else asks once the body is complete."""
+        """Cancel the response when the client disconnects; nothing else checks once the body is complete."""
         await self.complete.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -107,7 +107,7 @@ class _Upload:
             self.reserved = size
 
     async def send(self, message: Message) -> None:
-        """Before an early answer, read on for a moment: a client that is cut off while it sends never sees it."""
+        """Before an early response, read on for a moment: clients that are disconnected while sending never see it."""
         if message["type"] == "http.response.start" and not self.complete.is_set():
             self.free()  # what is read from here on is thrown away
             if not self.asks_first:

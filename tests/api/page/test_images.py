@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.api.browsing import needs_chromium
 from tests.api.page.seeing import DOG, PERSON, Open, answered, area, choose, code, done, shown
-from tests.pictures import HOPPER, encoded, jpeg, pixel, scene, stored
+from tests.example_images import HOPPER, encoded, jpeg, pixel, scene, stored
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 pytestmark = needs_chromium

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from api.admission.api_keys import new_key
 from tests.api.browsing import needs_axe, needs_chromium, violations
 from tests.api.page.seeing import NARROW, WIDE, Open, area, assert_nothing_is_cut_off, choose, done, shown
-from tests.pictures import HOPPER, jpeg
+from tests.example_images import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint
 
 KEY, ENTRY = new_key("page")

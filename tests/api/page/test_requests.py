@@ -27,7 +27,7 @@ from tests.api.page.seeing import (
     done,
     shown,
 )
-from tests.pictures import HOPPER, jpeg
+from tests.example_images import HOPPER, jpeg
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 KEY, ENTRY = new_key("page")

@@ -25,7 +25,7 @@ from tests.api.page.seeing import (
     overlap,
     shown,
 )
-from tests.pictures import HOPPER, encoded, pixel
+from tests.example_images import HOPPER, encoded, pixel
 from tests.seed_endpoint import SeedEndpoint, answer, reply
 
 COCO_PLURALS = {

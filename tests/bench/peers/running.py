@@ -18,7 +18,7 @@ import psutil
 from tests.api.processes import COMMAND
 from tests.bench.traffic import Asked, Traffic, form
 from tests.conftest import ROOT
-from tests.pictures import HOPPER
+from tests.example_images import HOPPER
 
 START_SECONDS, STOP_SECONDS = 60, 15
 IMAGE = form(HOPPER.read_bytes())

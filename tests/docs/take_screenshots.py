@@ -1,4 +1,4 @@
-"""Makes what docs/ shows from real runs: `scripts/pictures` takes docs/pictures anew, and puts shown numbers right."""
+"""Makes what docs/ shows from real runs: `scripts/screenshots` takes docs/images anew, and puts shown numbers right."""
 
 import io
 import os
@@ -23,12 +23,10 @@ from tests.docs.blocks import PAGES, is_of_80_classes, typed
 from tests.docs.reader import Reader
 from tests.docs.shown import renewed
 
-PICTURES = ROOT / "docs" / "pictures"
+IMAGES = ROOT / "docs" / "images"
 COCO = "inference/models/coco"
-COFFEE = PICTURES / "people" / "coffee.jpg"
-SEVERAL = [
-    PICTURES / "people" / f"{name}.jpg" for name in ("coffee", "astronaut", "photographer", "hopper-half", "cat")
-]
+COFFEE = IMAGES / "people" / "coffee.jpg"
+SEVERAL = [IMAGES / "people" / f"{name}.jpg" for name in ("coffee", "astronaut", "photographer", "hopper-half", "cat")]
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 WINDOW: dict[str, Any] = {"viewport": {"width": 800, "height": 330}}
 PHONE: dict[str, Any] = {
@@ -44,7 +42,7 @@ def main() -> None:
     """Take all of them."""
     os.environ["DETECT_MODEL_DIR"] = COCO
     served = Served()
-    drawn(served)  # the first picture takes longer than all others, and times are to be seen
+    drawn(served)  # the first image takes longer than all others, and times are to be seen
     with chromium() as browser:
         keep(opened(browser, served.url, DESK), "page-start")
         keep(result(browser, served.url, DESK, SEVERAL[0]), "page")
@@ -118,16 +116,16 @@ def keep(page: Page, name: str) -> None:
 
 
 def write_webp(name: str, png: bytes) -> None:
-    """Put a picture in its place as WebP."""
+    """Put an image in its place as WebP."""
     held = io.BytesIO()
     Image.open(io.BytesIO(png)).save(held, "WEBP", quality=82, method=6)
     write(f"{name}.webp", held.getvalue())
 
 
 def write(name: str, content: bytes) -> None:
-    """Put a picture in its place."""
-    (PICTURES / name).write_bytes(content)
-    sys.stdout.write(f"docs/pictures/{name}: {len(content) / 1024:.0f} kB\n")
+    """Put an image in its place."""
+    (IMAGES / name).write_bytes(content)
+    sys.stdout.write(f"docs/images/{name}: {len(content) / 1024:.0f} kB\n")
 
 
 def renew(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import ExifTags, Image, ImageDraw
 from PIL.Image import Transpose
 
-HOPPER = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "grace_hopper.jpg"
+HOPPER = Path(__file__).resolve().parents[1] / "docs" / "images" / "grace_hopper.jpg"
 TURNED = {  # by EXIF's orientation: how a camera that was held so has turned the upright image
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
