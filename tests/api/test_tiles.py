@@ -26,7 +26,7 @@ from tests.model_dirs import BUNDLED
 from tests.seed_endpoint import Answer, SeedEndpoint, answer, aws_error, reply
 from tests.waiting import wait_for
 
-PEOPLE = ROOT / "docs" / "pictures" / "people"
+PEOPLE = ROOT / "docs" / "images" / "people"
 RED = (1000, 620, 1060, 690)
 WIDTH, HEIGHT = 1200, 800
 IMAGE = jpeg(WIDTH, HEIGHT)
