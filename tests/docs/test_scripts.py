@@ -129,7 +129,7 @@ def test_an_installation_says_how_much_it_loads(checkout: Path, tmp_path_factory
 def test_the_sizes_of_all_locks_that_a_script_installs_are_told() -> None:
     for lock in ROOT.glob("requirements/*.lock"):
         told = environment(ROOT, f"size {lock.relative_to(ROOT)}").stdout
-        assert re.search(r"\d (MB|GB)", told) or lock.stem in {"build", "gateway", "endpoint"}, lock.name
+        assert re.search(r"\d (MB|GB)", told) or lock.stem in {"build", "gateway", "endpoint", "model"}, lock.name
 
 
 def test_an_index_that_cannot_be_reached_is_one_sentence(checkout: Path) -> None:

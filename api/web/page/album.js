@@ -1,6 +1,6 @@
 // The images of the page, and what is shown of the current one: a file's, or the webcam's last frame.
 
-import { areKnown, card, chosen, introduce, offer, tiling } from "./cards.js";
+import { areKnown, card, chosen, introduce, offer } from "./cards.js";
 import { filtered } from "./filter.js";
 import { models, needsKey } from "./gateway.js";
 import { showResult, showWords } from "./panel.js";
@@ -51,6 +51,10 @@ function waiting() {
   return shots.filter((one) => !one.answer && !one.problem);
 }
 
+function tiling() {
+  return byId("tiles").checked ? "auto" : null;
+}
+
 // Sends the current image again, or, where there is none, asks for the models.
 export function askAgain() {
   if (!shots.includes(current)) return meet();
@@ -60,14 +64,14 @@ export function askAgain() {
   return work();
 }
 
-export function modelChanged() {
-  introduce();
-  render();
+export function optionChanged() {
   if (shots.includes(current)) askAgain();
 }
 
-export function tilingChanged() {
-  if (shots.includes(current)) askAgain();
+export function modelChanged() {
+  introduce();
+  render();
+  optionChanged();
 }
 
 async function select(shot) {

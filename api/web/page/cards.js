@@ -23,10 +23,6 @@ export function chosen() {
   return byId("chosen").selectedIndex > 0 ? byId("chosen").value : null;
 }
 
-export function tiling() {
-  return byId("tiles").checked ? "auto" : null;
-}
-
 export function card() {
   return cards[Math.max(0, byId("chosen").selectedIndex)];
 }

@@ -1,8 +1,6 @@
 // The try-it page: what its buttons, keys and gestures do.
 
-import {
-  add, askAgain, clear, current, filterChanged, meet, modelChanged, remove, tilingChanged, tryWebcam,
-} from "./album.js";
+import { add, askAgain, clear, current, filterChanged, meet, modelChanged, optionChanged, remove, tryWebcam } from "./album.js";
 import { showCard } from "./cards.js";
 import { useKey } from "./gateway.js";
 import { focusRow, selectTab } from "./panel.js";
@@ -107,7 +105,7 @@ function listenToPanel() {
 
 function listenToModels() {
   listen("chosen", "change", modelChanged);
-  listen("tiles", "change", tilingChanged);
+  listen("tiles", "change", optionChanged);
   listen("about", "click", showCard);
   listen("card-close", "click", () => byId("card").close());
   listen("door", "submit", (event) => {
