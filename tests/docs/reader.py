@@ -53,7 +53,12 @@ class Reader:
         checkout(folder, self.environment)
 
     def turn_page(self) -> None:
-        """Another page: another terminal; what serves goes on, and is used where the page would start the same."""
+        """Another page: another terminal; what serves goes on, and is used where the page would start the same.
+
+        Not what asks for a page's API key, which no other page has.
+        """
+        for named in [named for named, server in self.running.items() if "DETECT_API_KEYS" in server.asked[1]]:
+            self.stop(named)
         self.said = ""
         self.environment = {name: os.environ[name] for name in ("PATH", "HOME")}
         self.environment |= self.cloud.environment
