@@ -173,7 +173,7 @@ def test_threshold_and_labels_filter_without_another_request(visit: Open, seed_e
     page.get_by_role("checkbox", name="person").uncheck()
     assert shown(page) == ["dog 0.62"]
     expect(page.get_by_role("row")).to_have_count(2)
-    assert answered(page)["parameters"] == {"min_score": 0.1, "labels": ["dog"], "max_detections": 100}
+    assert answered(page)["parameters"] == {"min_score": 0.1, "labels": ["dog"], "max_detections": 100, "tiles": None}
     page.get_by_role("checkbox", name="person").check()
     page.get_by_label("Confidence threshold").fill("0.99")
     expect(page.get_by_role("status")).to_have_text("Nothing found with this filter")
