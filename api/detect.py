@@ -27,6 +27,7 @@ from api.telemetry.clock import Clock
 from api.telemetry.metrics import Metrics
 
 USUAL_CALL_SECONDS = 0.1  # of an endpoint, until it is measured
+HEAD_SHARE = 0.85  # of the longest wait, up to which a body is read: others who were let in are on their way, too
 Answered = tuple[EndpointAnswer, str]  # and the revision of the model that gave it
 
 
@@ -95,13 +96,17 @@ class Detector:
         """What the model is, as far as this process has heard."""
         return self._serving.model
 
-    def check_queue(self, caller: str, seconds: float = BASE_SECONDS, calls: int = 1) -> None:
-        """Raises Overloaded where decoding of so many seconds, or so many calls, would wait too long."""
+    def check_queue(self, caller: str) -> None:
+        """Raises Overloaded where an image of this caller would wait too long; asked before its body is read."""
+        self._check_wait(caller, BASE_SECONDS, 1, HEAD_SHARE * self.settings.queue_seconds)
+
+    def _check_wait(self, caller: str, seconds: float, calls: int, longest: float) -> None:
+        """Raises Overloaded where decoding of so many seconds, and so many calls, would wait longer than that."""
         decoding, endpoint = self._shared.decoding, self._calls
         waits = {"decode-queue": decoding.wait(caller, seconds), "endpoint-queue": endpoint.wait(caller, calls)}
         if decoding.has_work_of(caller) or endpoint.has_work_of(caller):  # who asks for little is not turned away by it
             waits["event-loop"] = self._shared.lag.wait
-        check_wait(waits, self.settings.queue_seconds)
+        check_wait(waits, longest)
 
     async def detect(self, upload: bytes, wanted: Parameters, asker: Asker) -> Result:
         """The boxes of one upload, in pixels of the original image.
@@ -112,7 +117,7 @@ class Detector:
         async with _deadline(asker.ends_at):
             image = inspect(upload, settings.formats, settings.max_pixels, settings.max_side)
             fits = self._fits(image, wanted)
-            self.check_queue(asker.caller, image.cost(fits).seconds, len(fits))
+            self._check_wait(asker.caller, image.cost(fits).seconds, len(fits), settings.queue_seconds)
             await asker.charge(len(fits) - 1)
             del upload
             seen, model = await self._look(image, asker, clock, wanted)
