@@ -17,6 +17,7 @@ from api.settings import Settings
 from api.web.http_protocol import HttpProtocol
 
 STARTING = 30  # seconds that a worker may take to start when all are restarted
+KEEP_ALIVE = 75  # seconds; longer than a load balancer's 60, which would else send on connections that are just closing
 LINGER = 3  # seconds beyond upload and deadline that a stop waits for connections to end
 
 
@@ -72,6 +73,7 @@ def configured(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # create_app trusts the proxies that the settings name, and no others
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=math.ceil(settings.upload_seconds + settings.deadline_seconds) + LINGER,
     )
 
