@@ -1,7 +1,7 @@
 """What is sent by hand over a socket: a broken, slow, huge or half request costs its own connection, nothing else."""
 
-import random
 import http.client
+import random
 import socket
 import time
 from collections.abc import Iterator
@@ -159,14 +159,15 @@ def test_hundreds_of_damaged_requests_end_no_worker_and_get_no_5xx(seed_endpoint
         assert workers_of(gateway.process.pid) == before
 
 
-def test_an_idle_connection_is_kept_for_the_next_request(client: httpx2.Client) -> None:
+def test_an_idle_connection_is_kept_for_the_next_request(seed_endpoint: SeedEndpoint) -> None:
     """uvicorn's five seconds are shorter than a load balancer's sixty, which then answers 502 now and then."""
-    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port, timeout=10)
-    connection.connect()
-    connection.auto_open = 0  # another connection would prove nothing
-    for pause in (0, 6):
-        time.sleep(pause)
-        connection.request("GET", "/health/live")
-        with connection.getresponse() as response:
-            assert (response.status, response.read()) == (200, b'{"status":"alive"}')
-    connection.close()
+    with running(seed_endpoint) as gateway:
+        connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=10)
+        connection.connect()
+        connection.auto_open = 0  # another connection would prove nothing
+        for pause in (0, 6):
+            time.sleep(pause)
+            connection.request("GET", "/health/live")
+            with connection.getresponse() as response:
+                assert (response.status, response.read()) == (200, b'{"status":"alive"}')
+        connection.close()
