@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -60,20 +60,13 @@ def detect(
     """
     found = _found(images)
     tally = output.Tally()
-    with ExitStack() as stack:
-        drawings, record = _places(found.files, coco, draw, save)
-        outputs = [stack.enter_context(output.lines() if as_json else output.tables())]
-        if record:
-            stack.enter_context(record)
-        if coco:
-            outputs.append(stack.enter_context(output.coco_results(coco, found.files)))
-        step = stack.enter_context(_progress(len(found.files), as_json))
+    drawings, record = _places(found.files, coco, draw, save)
+    with record or nullcontext(), _outputs(found.files, as_json, coco) as outputs:
 
         def tell(outcome: output.Outcome) -> None:
             tally(outcome)
             for one in outputs:
                 one(outcome)
-            step()
             if screen.error and not (coco or draw or save):
                 raise screen.error  # nothing more can be printed
 
@@ -82,6 +75,19 @@ def detect(
     for line in tally.summary(found, {"COCO's results": coco, "Drawn images": draw, "Saved answers": save}):
         note(line)
     raise typer.Exit(SOME_FAILED if tally.problems or tally.not_drawn or found.unreadable else 0)
+
+
+@contextmanager
+def _outputs(files: list[str], as_json: bool, coco: Path | None) -> Iterator[list[Callable[[output.Outcome], object]]]:
+    """What hears of each image: the terminal, the file of COCO results, the progress bar."""
+    with ExitStack() as stack:
+        outputs: list[Callable[[output.Outcome], object]] = [
+            stack.enter_context(output.lines() if as_json else output.tables())
+        ]
+        if coco:
+            outputs.append(stack.enter_context(output.coco_results(coco, files)))
+        step = stack.enter_context(_progress(len(files), as_json))
+        yield [*outputs, lambda _: step()]
 
 
 def _found(names: list[str]) -> Found:

@@ -90,6 +90,7 @@ def test_the_keyboard_is_enough(visit: Open) -> None:
                 return
         raise AssertionError(f"the Tab key never comes to {identity}")
 
+    expect(page.locator("#about")).to_be_visible()  # the models are known, and the page stays as it is
     tab_to("files")
     with page.expect_file_chooser() as chosen:
         page.keyboard.press("Space")
