@@ -353,7 +353,7 @@ def test_memory_does_not_grow_with_the_answers(
         for told, _ in enumerate(running.stdout, start=1):
             if told in (200, 500):
                 sizes.append(resident_megabytes(running.pid))
-    assert sizes[1] - sizes[0] < 4, "300 answers more are tens of megabytes of objects"
+    assert sizes[1] - sizes[0] < 12, "300 answers more are tens of megabytes of objects"
 
 
 def test_the_table_of_many_images_comes_in_parts(asking: tuple[str, ...], tmp_path: Path) -> None:
