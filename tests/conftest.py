@@ -18,7 +18,7 @@ COCO = ROOT / "inference" / "models" / "coco"
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of test images that lies beside the checkout, or where DETECT_TEST_SHARED says."""
-    folder = Path(os.environ.get("DETECT_TEST_SHARED", ROOT.parent / "shared"))
+    folder = Path(os.environ.get("DETECT_TEST_SHARED") or ROOT.parent / "shared")
     if not folder.is_dir():
         pytest.skip(f"no test images at {folder}")
     return folder
