@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.images.containers import BUNDLED, ENDPOINT, GATEWAY, LOCAL, LOOPBACK, TOOLS, Images, Run, free_port
+from tests.images.containers import BUNDLED, ENDPOINT, GATEWAY, LOCAL, TOOLS, Images, Run, free_port
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +20,8 @@ def images() -> Images:
 @pytest.fixture
 def endpoint_url(images: Images) -> Iterator[str]:
     """Where the endpoint image answers, ready with its bundled model."""
-    port = free_port()
-    with images.started(Run(ENDPOINT, {"SAGEMAKER_BIND_TO_PORT": str(port)}), "serve") as endpoint:
-        endpoint.answers(f"http://{LOOPBACK}:{port}/ping")
-        yield f"http://{LOOPBACK}:{port}"
+    with images.answering(Run(ENDPOINT, {"SAGEMAKER_BIND_TO_PORT": str(free_port())}), "serve") as (_, url):
+        yield url
 
 
 @pytest.fixture
@@ -45,9 +43,7 @@ def gateway_run(endpoint_url: str) -> Run:
 @pytest.fixture
 def gateway_url(images: Images, gateway_run: Run) -> Iterator[str]:
     """Where the gateway image answers."""
-    url = f"http://{LOOPBACK}:{gateway_run.environment['DETECT_PORT']}"
-    with images.started(gateway_run) as gateway:
-        gateway.answers(f"{url}/health/live")
+    with images.answering(gateway_run) as (_, url):
         yield url
 
 
@@ -60,7 +56,5 @@ def local_run() -> Run:
 @pytest.fixture
 def local_url(images: Images, local_run: Run) -> Iterator[str]:
     """Where that image answers, ready with its model."""
-    url = f"http://{LOOPBACK}:{local_run.environment['DETECT_PORT']}"
-    with images.started(local_run) as local:
-        local.answers(f"{url}/health/ready")
+    with images.answering(local_run) as (_, url):
         yield url

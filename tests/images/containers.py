@@ -20,6 +20,12 @@ GATEWAY, ENDPOINT, LOCAL = "detect-gateway", "detect-endpoint", "detect-local"
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUNDLED = ROOT / "inference" / "models" / "person"
 LOOPBACK = "127.0.0.1"
+# The variable with the port that each listens on, and the path that says that it does.
+READY = {
+    GATEWAY: ("DETECT_PORT", "/health/live"),
+    ENDPOINT: ("SAGEMAKER_BIND_TO_PORT", "/ping"),
+    LOCAL: ("DETECT_PORT", "/health/ready"),
+}
 PATIENCE = 30  # seconds for a start or a stop
 
 
@@ -151,6 +157,15 @@ class Images:
             finally:
                 if process.poll() is None:
                     container.stop()
+
+    @contextmanager
+    def answering(self, run: Run, *arguments: str) -> Iterator[tuple[Container, str]]:
+        """The same, once it answers, and its URL."""
+        port, path = READY[run.image]
+        url = f"http://{LOOPBACK}:{run.environment[port]}"
+        with self.started(run, *arguments) as container:
+            container.answers(url + path)
+            yield container, url
 
     def run(self, run: Run, *command: str) -> subprocess.CompletedProcess[str]:
         """Run another command in the image, to its end."""

@@ -47,28 +47,28 @@ def test_no_compiler_no_pip_no_cache_no_mxnet_and_no_telemetry_is_inside(images:
 
 def test_nothing_is_compiled_at_a_start_of_the_gateway(images: Images, gateway_run: Run) -> None:
     """On a read-only root each start would do it again, for seconds."""
-    run = replace(gateway_run, environment={**gateway_run.environment, "PYTHONVERBOSE": "1"})
-    url = f"http://{LOOPBACK}:{run.environment['DETECT_PORT']}"
-    with images.started(run) as gateway:
-        gateway.answers(f"{url}/health/live")
+    with images.answering(_verbose(gateway_run)) as (gateway, url):
         assert httpx2.post(f"{url}/detect", files={"image": HOPPER.read_bytes()}, timeout=30).status_code == 200
         assert _compiled(gateway.log) == []
 
 
 def test_nothing_is_compiled_at_a_start_of_the_endpoint(images: Images) -> None:
-    run = Run(ENDPOINT, {"SAGEMAKER_BIND_TO_PORT": str(free_port()), "PYTHONVERBOSE": "1"})
-    with images.started(run, "serve") as endpoint:
-        endpoint.answers(f"http://{LOOPBACK}:{run.environment['SAGEMAKER_BIND_TO_PORT']}/ping")
+    with images.answering(_verbose(_endpoint_run()), "serve") as (endpoint, _):
         assert _compiled(endpoint.log) == []
 
 
 def test_nothing_is_compiled_at_a_start_of_both_in_one(images: Images, local_run: Run) -> None:
-    run = replace(local_run, environment={**local_run.environment, "PYTHONVERBOSE": "1"})
-    url = f"http://{LOOPBACK}:{run.environment['DETECT_PORT']}"
-    with images.started(run) as local:
-        local.answers(f"{url}/health/ready")
+    with images.answering(_verbose(local_run)) as (local, url):
         assert httpx2.post(f"{url}/detect", files={"image": HOPPER.read_bytes()}, timeout=30).status_code == 200
         assert _compiled(local.log) == []
+
+
+def _endpoint_run() -> Run:
+    return Run(ENDPOINT, {"SAGEMAKER_BIND_TO_PORT": str(free_port())})
+
+
+def _verbose(run: Run) -> Run:
+    return replace(run, environment={**run.environment, "PYTHONVERBOSE": "1"})
 
 
 def _compiled(verbose: str) -> list[str]:
@@ -112,17 +112,14 @@ def test_the_image_that_is_built_without_options_detects_without_an_endpoint_or_
 def test_its_keys_are_asked_for_where_it_has_some(images: Images, local_run: Run) -> None:
     key, entry = new_key("camera")
     run = replace(local_run, environment={**local_run.environment, "DETECT_API_KEYS": entry})
-    url = f"http://{LOOPBACK}:{run.environment['DETECT_PORT']}"
-    with images.started(run) as local:
-        local.answers(f"{url}/health/ready")
+    with images.answering(run) as (_, url):
         asked = partial(httpx2.post, f"{url}/detect", files={"image": HOPPER.read_bytes()}, timeout=30)
         assert (asked().status_code, asked(headers={"X-API-Key": key}).status_code) == (401, 200)
 
 
 def test_its_banner_shows_what_a_published_port_makes_true(images: Images, local_run: Run) -> None:
     port = local_run.environment["DETECT_PORT"]
-    with images.started(local_run) as local:
-        local.answers(f"http://{LOOPBACK}:{port}/health/ready")
+    with images.answering(local_run) as (local, _):
         wait_for(lambda: f"--publish {LOOPBACK}:{port}:{port}" in local.log)
         assert "On the network" not in local.log
 
@@ -148,8 +145,7 @@ def test_compose_runs_it_without_privileges_for_this_machine_alone_until_it_is_h
     kind, *command = service["healthcheck"]["test"]
     assert kind == "CMD"
     check = [part.replace("8000", local_run.environment["DETECT_PORT"]) for part in command]
-    with images.started(local_run) as local:
-        local.answers(f"http://{LOOPBACK}:{local_run.environment['DETECT_PORT']}/health/ready")
+    with images.answering(local_run):
         assert images.run(local_run, *check).returncode == 0
     assert images.run(local_run, *check).returncode != 0
 
@@ -171,9 +167,7 @@ def test_the_pages_come_from_the_image(gateway_url: str) -> None:
 @pytest.mark.parametrize("arguments", [(), ("serve",)])
 def test_the_endpoint_serves_its_bundled_model(images: Images, arguments: tuple[str, ...]) -> None:
     """SageMaker starts a container as `docker run IMAGE serve`."""
-    port = free_port()
-    with images.started(Run(ENDPOINT, {"SAGEMAKER_BIND_TO_PORT": str(port)}), *arguments) as endpoint:
-        endpoint.answers(f"http://{LOOPBACK}:{port}/ping")
+    with images.answering(_endpoint_run(), *arguments) as (endpoint, _):
         assert "/opt/inference/models/person" in endpoint.log
 
 
@@ -181,33 +175,28 @@ def test_the_endpoint_serves_the_model_that_was_unpacked_for_it(images: Images, 
     for name in ("model.onnx", "model.json"):
         shutil.copy(BUNDLED / name, tmp_path)
     tmp_path.chmod(0o755)  # the image's user is nobody on this machine
-    port = free_port()
-    run = Run(ENDPOINT, {"SAGEMAKER_BIND_TO_PORT": str(port)}, {"/opt/ml/model": tmp_path})
-    with images.started(run, "serve") as endpoint:
-        endpoint.answers(f"http://{LOOPBACK}:{port}/ping")
+    run = replace(_endpoint_run(), folders={"/opt/ml/model": tmp_path})
+    with images.answering(run, "serve") as (endpoint, _):
         assert "/opt/ml/model" in endpoint.log
 
 
 def test_the_gateway_is_healthy_until_it_ends_with_0_on_sigterm(images: Images, gateway_run: Run) -> None:
-    with images.started(gateway_run) as gateway:
-        gateway.answers(f"http://{LOOPBACK}:{gateway_run.environment['DETECT_PORT']}/health/live")
+    with images.answering(gateway_run) as (gateway, _):
         assert _health_check(images, gateway_run) == 0
         assert gateway.stop() == 0
     assert _health_check(images, gateway_run) != 0
 
 
 def test_the_endpoint_is_healthy_until_it_ends_with_0_on_sigterm(images: Images) -> None:
-    run = Run(ENDPOINT, {"SAGEMAKER_BIND_TO_PORT": str(free_port())})
-    with images.started(run, "serve") as endpoint:
-        endpoint.answers(f"http://{LOOPBACK}:{run.environment['SAGEMAKER_BIND_TO_PORT']}/ping")
+    run = _endpoint_run()
+    with images.answering(run, "serve") as (endpoint, _):
         assert _health_check(images, run) == 0
         assert endpoint.stop() == 0
     assert _health_check(images, run) != 0
 
 
 def test_both_in_one_are_healthy_until_they_end_with_0_on_sigterm(images: Images, local_run: Run) -> None:
-    with images.started(local_run) as local:
-        local.answers(f"http://{LOOPBACK}:{local_run.environment['DETECT_PORT']}/health/ready")
+    with images.answering(local_run) as (local, _):
         assert _health_check(images, local_run) == 0
         assert local.stop() == 0
     assert _health_check(images, local_run) != 0
