@@ -12,7 +12,7 @@ from deploy.endpoint import STUCK, Endpoint, configurations, ours
 from deploy.errors import NotFound, PermissionDenied
 from deploy.image import check_image
 from deploy.policies import Scope
-from deploy.role import Role, ensure_role, find_role, is_right, needs_administrator, own_role_arn
+from deploy.role import Role, ensure_role, find_role, is_right, needs_administrator, own_scope
 from deploy.rollout import Guard
 from deploy.wish import Wish, check
 
@@ -162,12 +162,8 @@ def planned_scope(aws: Aws, wish: Wish, endpoint: Endpoint | None, bucket: Bucke
     """
     before = [source(aws, config) for config in (configurations(aws, endpoint) if endpoint else ())]
     others = {runs.artifact_url.split("/")[2] for runs in before if runs} - {bucket.name}
-    return Scope(
-        partition=aws.partition,
-        region=aws.region,
-        account=aws.account,
-        endpoint=wish.endpoint,
-        role_arn=own_role_arn(aws, wish.endpoint),
+    return replace(
+        own_scope(aws, wish.endpoint),
         buckets=unique(bucket.name, *sorted(others)),
         keys=tuple(key for key in unique(bucket.key, *(encryption_key(aws, name) for name in others)) if key),
         vpc=bool(wish.subnets),

@@ -51,6 +51,12 @@ def own_role_arn(aws: Aws, endpoint: str) -> str:
     return f"arn:{aws.partition}:iam::{aws.account}:role/{names.role_name(aws.region, endpoint)}"
 
 
+def own_scope(aws: Aws, endpoint: str) -> Scope:
+    """What all documents about an endpoint share: the account, and the role that is ours."""
+    arn = own_role_arn(aws, endpoint)
+    return Scope(aws.partition, aws.region, aws.account, endpoint, role_arn=arn, buckets=())
+
+
 def own_role(aws: Aws, arn: str, endpoint: str) -> Role:
     """Our role, and its policy and boundary as they are now; an administrator's of that name is left as it is."""
     name = arn.rsplit("/", 1)[1]

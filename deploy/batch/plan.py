@@ -21,7 +21,7 @@ from deploy.errors import Refused
 from deploy.image import check_image
 from deploy.plan import Step, exists, made, planned_role
 from deploy.policies import Scope
-from deploy.role import Role, is_right, own_role_arn
+from deploy.role import Role, is_right, own_scope
 from deploy.wish import Wish, check, family
 
 FAMILIES = ("c6i", "c7i", "m6i", "m7i")  # where SageMaker runs transform jobs, of what our image runs on
@@ -201,12 +201,8 @@ def planned_scope(
     """What the policies are about; with --raw the job itself touches images and answers."""
     reads = (source.address.removeprefix(S3),) if source.address.startswith(S3) else ()
     writes = (output.address.removeprefix(S3),) if output.address.startswith(S3) else ()
-    return Scope(
-        partition=aws.partition,
-        region=aws.region,
-        account=aws.account,
-        endpoint=wish.endpoint,
-        role_arn=own_role_arn(aws, wish.endpoint),
+    return replace(
+        own_scope(aws, wish.endpoint),
         buckets=(bucket.name,),
         keys=(bucket.key,) if bucket.key else (),
         images=(image,),
