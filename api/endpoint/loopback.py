@@ -1,13 +1,13 @@
 """What the embedded endpoint is asked beside images: whether it answers, what it serves, to load a model again."""
 
 import http.client
+import socket
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from pydantic import ValidationError
 
 from api.endpoint.contract import Serving
-from api.endpoint.unix_socket import connect
 from api.errors import EndpointUnavailable, NotReloaded
 
 URL = "http://embedded"  # a name for what is behind the socket
@@ -23,7 +23,9 @@ class _Connection(http.client.HTTPConnection):
         self._path, self._seconds = path, seconds
 
     def connect(self) -> None:
-        self.sock = connect(self._path, self._seconds)
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self._seconds)
+        self.sock.connect(str(self._path))
 
 
 def answers(url: str, path: str) -> bool:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -105,10 +105,8 @@ class Transport:
     def _connector(self) -> aiohttp.BaseConnector:
         if self._embedded:
             return aiohttp.UnixConnector(str(self._embedded), limit=0)
-        options: dict[str, Any] = {}
-        if self.url.startswith("https"):
-            options["ssl"] = ssl.create_default_context(cafile=self._authorities)
-        return aiohttp.TCPConnector(limit=0, **options)  # the queue before the endpoint is the limit
+        tls = ssl.create_default_context(cafile=self._authorities) if self.url.startswith("https") else True
+        return aiohttp.TCPConnector(limit=0, ssl=tls)  # the queue before the endpoint is the limit
 
 
 def _proxy(url: str) -> str | None:
