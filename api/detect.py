@@ -165,10 +165,12 @@ class Detector:
         self, work: str, image: EncodedImage, cost: Cost, asker: Asker, clock: Clock, **options: Any
     ) -> list[bytes]:
         """The results of a piece of work on the image, in its caller's turn, by a process that can be killed."""
-        async with self._shared.decoding.turn(asker.caller, cost.seconds, cost.memory) as turn:
-            clock.add("queue", turn.waited)
-            with clock.time("decode"):
-                return await self._shared.decoders.do(work, image, cost.seconds, memory=cost.memory, **options)
+        turns, decoders = self._shared.decoding, self._shared.decoders
+        with decoders.decoding(work, image, cost.seconds, memory=cost.memory, **options) as decoding:
+            async with turns.turn(asker.caller, cost.seconds, cost.memory, decoding.begin) as turn:
+                clock.add("queue", turn.waited)
+                with clock.time("decode"):
+                    return await decoding.results()
 
     async def _call_all(self, canvases: list[bytes], model: Model, asker: Asker, clock: Clock) -> list[Answered]:
         """The answer for each canvas. The calls go out together; where one fails, the others are cancelled.

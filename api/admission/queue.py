@@ -22,6 +22,9 @@ REMEMBERED = 64  # pieces of work, about, that the pace is an average of: with f
 MAX_KNOWN = 10_000  # callers whose stamps are kept
 
 
+Begin = Callable[[Callable[[], None]], None]  # is given what gives the slot back
+
+
 @dataclass(order=True)
 class Work:
     """A piece of work that waits or runs. `start` is its stamp; `cost` is in seconds, about; `memory` in bytes."""
@@ -32,6 +35,8 @@ class Work:
     cost: float = field(compare=False)
     memory: int = field(compare=False)
     turn: asyncio.Future[None] = field(compare=False)
+    begin: Begin = field(compare=False)
+    left: bool = field(compare=False, default=False)
     since: float = field(compare=False, default=0.0)
     arrived: float = field(compare=False, default_factory=time.monotonic)
 
@@ -66,6 +71,7 @@ class WorkQueue:
         self._pace, self._slowest, self._fastest, self._measured = pace, pace * 10, pace / 10, 1
         self._works = Counter[str]()
         self._waiting: list[Work] = []
+        self._waiting_cost = 0.0
         self._running: list[Work] = []
         self._now, self._count, self._noted = 0.0, 0, 0  # virtual time; pieces of work so far; waiting when last noted
         self._finish: dict[str, float] = {}  # virtual time at which each caller has had what he asked for
@@ -75,7 +81,9 @@ class WorkQueue:
         if not self._waiting and len(self._running) < self._slots:
             return 0.0
         start = self._start_of(caller)
-        ahead = sum(work.cost for work in self._waiting[: self._position(start)])
+        position = self._position(start)
+        behind = sum(work.cost for work in self._waiting[position:])  # of few: who asks for much asks often
+        ahead = self._waiting_cost - behind
         return (ahead + cost) * self._pace / self._slots
 
     def has_work_of(self, caller: str) -> bool:
@@ -83,23 +91,30 @@ class WorkQueue:
         return self._works[caller] > 0
 
     @asynccontextmanager
-    async def turn(self, caller: str, cost: float, memory: int = 0) -> AsyncIterator[Work]:
-        """Wait for this caller's turn, and hold a slot; what it takes longer than its cost the caller pays later."""
-        work = self._enqueue(caller, cost, memory)
+    async def turn(
+        self, caller: str, cost: float, memory: int = 0, begin: Begin = lambda _: None
+    ) -> AsyncIterator[Work]:
+        """Wait for this caller's turn, and hold a slot; what it takes longer than its cost the caller pays later.
+
+        `begin` is called the moment that the turn comes, and may give the slot back before its holder does: so one
+        piece of work follows the other without a turn of the event loop between them.
+        """
+        work = self._enqueue(caller, cost, memory, begin)
         try:
             await work.turn
             yield work
         finally:
             self._leave(work)
 
-    def _enqueue(self, caller: str, cost: float, memory: int) -> Work:
+    def _enqueue(self, caller: str, cost: float, memory: int, begin: Begin) -> Work:
         self._count += 1
         turn = asyncio.get_running_loop().create_future()
         memory = int(min(memory, LARGEST_SHARE * self._memory))
-        work = Work(self._start_of(caller), self._count, caller, cost, memory, turn)
+        work = Work(self._start_of(caller), self._count, caller, cost, memory, turn, begin)
         self._finish[caller] = work.start + cost
         self._works[caller] += 1
         insort(self._waiting, work)
+        self._waiting_cost += cost
         self._start_next()
         return work
 
@@ -116,17 +131,22 @@ class WorkQueue:
         while index < len(self._waiting) and len(self._running) < self._slots + self._spare_now():
             work = self._waiting[index]
             if work.turn.cancelled():
-                self._waiting.pop(index)
+                self._pop(index)
             elif not self._fits(work, reserved):
                 reserved = reserved or work.memory
                 index += 1
             elif len(self._running) >= self._slots and busy[work.caller]:
                 index += 1
             else:
-                self._start(self._waiting.pop(index))
+                self._start(self._pop(index))
                 busy[work.caller] += 1
         self._note(len(self._waiting) - self._noted)
         self._noted = len(self._waiting)
+
+    def _pop(self, index: int) -> Work:
+        work = self._waiting.pop(index)
+        self._waiting_cost = self._waiting_cost - work.cost if self._waiting else 0.0
+        return work
 
     def _fits(self, work: Work, reserved: int) -> bool:
         """Whether its memory is free now, and would be beside what is reserved."""
@@ -142,10 +162,14 @@ class WorkQueue:
         work.since = time.monotonic()
         self._running.append(work)
         work.turn.set_result(None)
+        work.begin(lambda: self._leave(work))
         if self._spare:
             asyncio.get_running_loop().call_later(LONG, self._start_next)
 
     def _leave(self, work: Work) -> None:
+        if work.left:
+            return
+        work.left = True
         self._works[work.caller] -= 1
         if not self._works[work.caller]:
             del self._works[work.caller]
@@ -153,7 +177,8 @@ class WorkQueue:
             self._running.remove(work)
             self._learn(work)
         else:  # its caller is gone
-            self._waiting = [other for other in self._waiting if other is not work]
+            if work in self._waiting:
+                self._pop(self._waiting.index(work))
             self._finish[work.caller] -= work.cost
         self._start_next()
         if len(self._finish) > MAX_KNOWN:

@@ -6,11 +6,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -28,7 +28,7 @@ GRACE = 0.1  # seconds in which work may end by itself whose caller is gone
 
 
 class Decoders:
-    """Starts as many processes as work is asked for at once; an idle one is used again. Raises what decoding raises."""
+    """As many processes as work is begun at once; an idle one is used again."""
 
     def __init__(self, max_seconds: float) -> None:
         self._max_seconds = max_seconds
@@ -39,26 +39,33 @@ class Decoders:
         """Have so many processes ready, so that nobody waits for them to start."""
         self._idle += [await _Decoder.start() for _ in range(count)]
 
-    async def do(self, work: str, image: EncodedImage, expected_seconds: float, **options: Any) -> list[bytes]:
-        """The results of a piece of work on an image. Raises ImageError.
+    def decoding(self, work: str, image: EncodedImage, expected_seconds: float, **options: Any) -> "Decoding":
+        """A piece of work on an image, not begun yet.
 
         A limit of the image's processor time is enforced from here, of its memory by the kernel.
         """
         seconds = min(self._max_seconds, USUAL_SECONDS + GENEROSITY * expected_seconds)
-        decoder = next(self._living(), None) or await _Decoder.start()
-        self._busy.add(decoder)
-        try:
-            return await decoder.do(request(work, image, seconds=seconds, **options), seconds)
-        finally:
-            self._busy.discard(decoder)
-            if decoder.usable:
-                self._idle.append(decoder)
+        return Decoding(self, request(work, image, seconds=seconds, **options), seconds)
 
-    def _living(self) -> "Iterator[_Decoder]":
-        """The idle ones that nobody else has ended meanwhile."""
+    def take(self) -> "_Decoder | None":
+        """One that is idle, and that nobody else has ended meanwhile."""
         while self._idle:
             if (decoder := self._idle.pop()).alive:
-                yield decoder
+                self._busy.add(decoder)
+                return decoder
+        return None
+
+    async def take_new(self) -> "_Decoder":
+        """One more."""
+        decoder = await _Decoder.start()
+        self._busy.add(decoder)
+        return decoder
+
+    def give_back(self, decoder: "_Decoder") -> None:
+        """Use it again, if it can be."""
+        self._busy.discard(decoder)
+        if decoder.usable:
+            self._idle.append(decoder)
 
     async def close(self) -> None:
         """Kill them all."""
@@ -69,17 +76,84 @@ class Decoders:
         await asyncio.gather(*(decoder.closed() for decoder in ended))
 
 
+class Decoding:
+    """A piece of work on an image, for whichever decoder is idle when its turn comes. Ended with its context."""
+
+    def __init__(self, decoders: Decoders, frames: list[bytes], seconds: float) -> None:
+        self._decoders, self._frames, self._seconds = decoders, frames, seconds
+        self._decoder: _Decoder | None = None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._told: Callable[[], None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._decoder and not self._answer.done():  # its caller was gone before asking for the results
+            self._decoder.kill()
+
+    def begin(self, told: Callable[[], None]) -> None:
+        """Hand it to an idle decoder now; `told` is called the moment that it is answered, before anybody who waits."""
+        self._told = told
+        if decoder := self._decoders.take():
+            self._hand_to(decoder)
+
+    async def results(self) -> list[bytes]:
+        """What a decoder makes of it; one more is started where none is idle. Raises ImageError."""
+        if not self._decoder:
+            self._hand_to(self._decoders.take() or await self._decoders.take_new())
+        try:
+            answer: Answer | None = await self._answer
+        except asyncio.CancelledError:
+            await self._finish_or_die()
+            raise
+        return self._read(answer)
+
+    def _hand_to(self, decoder: "_Decoder") -> None:
+        self._decoder = decoder
+        decoder.send(self._frames, self._seconds, self._hear)
+
+    def _hear(self, answer: Answer | None) -> None:
+        assert self._decoder
+        self._decoders.give_back(self._decoder)
+        if not self._answer.done():
+            self._answer.set_result(answer)
+        told, self._told = self._told, None  # which knows us in turn
+        if told:
+            told()
+
+    async def _finish_or_die(self) -> None:
+        """Let work whose caller is gone end by itself, if it does so soon."""
+        assert self._decoder
+        if self._answer.cancelled():
+            self._answer = asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._answer}, timeout=GRACE)
+        if not self._answer.done():
+            self._decoder.kill()
+
+    def _read(self, answer: Answer | None) -> list[bytes]:
+        assert self._decoder
+        if answer is None:
+            raise self._decoder.death(self._seconds)
+        head, body = answer
+        if "error" in head:
+            raise failure(head)
+        ends = list(accumulate(head["sizes"]))
+        return [bytes(body[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
 class _Decoder(asyncio.Protocol):
     """One process, and the socket to it.
 
-    A protocol, not streams: an answer reaches who waits for it in one turn of the event loop, where a decoder that
-    idles meanwhile costs throughput under load.
+    A protocol, not streams: who is told of an answer hands it the next image in the same turn of the event loop. Under
+    load a turn takes a third of the time that an image does, and nothing is decoded meanwhile.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
         self._process = process
-        self._received, self._answer = bytearray(), loop.create_future()
+        self._received = bytearray()
+        self._told: Callable[[Answer | None], None] = lambda _: None
         self._disconnected: asyncio.Future[None] = loop.create_future()
         self._spent, self._allowance = 0.0, STARTING_SECONDS  # of a processor: by the last answer, and beside the limit
         self._watch: asyncio.TimerHandle | None = None
@@ -106,58 +180,39 @@ class _Decoder(asyncio.Protocol):
         body_begins = FRAME.size + head_bytes
         if len(self._received) == body_begins + body_bytes:
             received, self._received = self._received, bytearray()
-            self._tell((json.loads(received[FRAME.size : body_begins]), memoryview(received)[body_begins:]))
+            head = json.loads(received[FRAME.size : body_begins])
+            self._spent, self._allowance = head["seconds"], 0.0
+            self._tell((head, memoryview(received)[body_begins:]))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._disconnected.set_result(None)
+        self.kill()
         self._tell(None)
 
     def _tell(self, answer: Answer | None) -> None:
-        if not self._answer.done():
-            self._answer.set_result(answer)
+        if self._watch:
+            self._watch.cancel()
+        told, self._told = self._told, lambda _: None
+        told(answer)
 
     @property
     def alive(self) -> bool:
         """Whether the process still runs."""
         return not self._disconnected.done() and self._process.poll() is None
 
-    async def do(self, frames: list[bytes], seconds: float) -> list[bytes]:
-        """The answer to one request. Raises ImageError; the process is gone then, where it had to be killed."""
+    def send(self, frames: list[bytes], seconds: float, told: Callable[[Answer | None], None]) -> None:
+        """Send a request; `told` is called with the answer, or with nothing where the process is gone."""
+        self._told = told
         self._watch_until(self._spent + self._allowance + seconds, seconds)
-        self._answer = asyncio.get_running_loop().create_future()
         self._transport.writelines(frames)
-        try:
-            answer = await self._answer
-        except asyncio.CancelledError:
-            await self._finish_or_die()
-            raise
-        finally:
-            if self._watch:
-                self._watch.cancel()
-        return self._result(answer, seconds)
 
-    async def _finish_or_die(self) -> None:
-        """Let work whose caller is gone end by itself, if it does so soon."""
-        if self._answer.cancelled():
-            self._answer = asyncio.get_running_loop().create_future()
-            await asyncio.wait({self._answer}, timeout=GRACE)
-        if not self._answer.done():
-            self.kill()
-
-    def _result(self, answer: Answer | None, seconds: float) -> list[bytes]:
-        if answer is None:
-            self.kill()
-            if self._late:
-                raise UndecodableImage(f"Decoding the image exceeded the limit of {seconds:.1f} s.")
-            if self._process.returncode > 0:
-                raise RuntimeError("The decoder process could not be started; its words above say why.")
-            raise UndecodableImage("Decoding the image crashed the decoder.")
-        head, body = answer
-        self._spent, self._allowance = head["seconds"], 0.0
-        if "error" in head:
-            raise failure(head)
-        ends = list(accumulate(head["sizes"]))
-        return [bytes(body[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    def death(self, seconds: float) -> Exception:
+        """Why it is gone, that had so many seconds."""
+        if self._late:
+            return UndecodableImage(f"Decoding the image exceeded the limit of {seconds:.1f} s.")
+        if self._process.returncode > 0:
+            return RuntimeError("The decoder process could not be started; its words above say why.")
+        return UndecodableImage("Decoding the image crashed the decoder.")
 
     def _watch_until(self, limit: float, left: float) -> None:
         """Look after so many seconds whether the process has taken more of a processor than this, and kill it then."""

@@ -121,7 +121,8 @@ class Packer:
             "memory": image.memory(size),
         }
         async with self.decoding:
-            [canvas] = await self.decoders.do("canvases", image, image.seconds(size), **options)
+            with self.decoders.decoding("canvases", image, image.seconds(size), **options) as decoding:
+                [canvas] = await decoding.results()
         line = compact({"image": base64.b64encode(canvas).decode(), "short": size})
         if len(line) > LINE_BYTES:
             raise ImageTooLarge(

@@ -13,7 +13,7 @@ import pytest
 
 from api.errors import UndecodableImage
 from api.image import decoders
-from api.image.decoders import Decoders
+from api.image.decoders import Decoders, Decoding
 from api.image.fit import FITS
 from api.image.inspection import EncodedImage, inspect
 from tests.api.processes import children
@@ -42,8 +42,14 @@ async def pool(max_seconds: float = 10) -> AsyncIterator[Decoders]:
 async def canvas(pool: Decoders, upload: EncodedImage, memory: int = 10**9) -> bytes:
     fit = asdict(FITS["stretch"](upload.width, upload.height, 64))
     seconds = upload.seconds(64)
-    [drawn] = await pool.do("canvases", upload, seconds, memory=memory, fits=[fit], size=64, encoding="png")
+    options = {"fits": [fit], "size": 64, "encoding": "png"}
+    [drawn] = await results(pool.decoding("canvases", upload, seconds, memory=memory, **options))
     return drawn
+
+
+async def results(decoding: Decoding) -> list[bytes]:
+    with decoding:
+        return await decoding.results()
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -120,7 +126,7 @@ def test_a_fault_of_ours_in_a_decoder_is_raised_with_its_traceback_and_ends_no_p
             await canvas(made, image())
             before = children()
             with pytest.raises(RuntimeError, match="KeyError: 'juggle'"):
-                await made.do("juggle", image(), 1.0, memory=10**9)
+                await results(made.decoding("juggle", image(), 1.0, memory=10**9))
             await canvas(made, image())
             assert children() == before
 
@@ -139,6 +145,21 @@ def test_work_whose_caller_is_gone_is_killed(monkeypatch: pytest.MonkeyPatch) ->
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert not set(children()) - before
+
+    run(scenario)
+
+
+def test_who_is_gone_the_moment_the_turn_comes_leaves_no_decoder_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with pool() as made:
+            monkeypatch.setattr(decoders, "PROGRAM", SLEEPS)
+            before, told = set(children()), list[str]()
+            await made.start(1)
+            with made.decoding("canvases", image(), 1.0, memory=10**9) as decoding:
+                decoding.begin(lambda: told.append("its slot is free"))
+            assert not set(children()) - before
+            await asyncio.sleep(0.05)
+            assert told == ["its slot is free"]
 
     run(scenario)
 

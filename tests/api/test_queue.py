@@ -143,6 +143,30 @@ def test_beside_work_that_needs_more_memory_than_there_is_what_is_small_is_start
     run(scenario)
 
 
+def test_one_piece_of_work_follows_the_other_without_a_turn_of_the_event_loop_between_them() -> None:
+    async def scenario() -> None:
+        queue, begun, end = WorkQueue(1), list[str](), list[Callable[[], None]]()
+
+        async def work(name: str) -> None:
+            def begin(give_back: Callable[[], None]) -> None:
+                begun.append(name)
+                end.append(give_back)
+
+            async with queue.turn("a", 1, begin=begin):
+                await asyncio.sleep(0)
+
+        tasks = [asyncio.create_task(work(name)) for name in ("first", "second", "third")]
+        await asyncio.sleep(0)
+        assert begun == ["first"]
+        end[0]()
+        assert begun == ["first", "second"]
+        await asyncio.gather(*tasks)
+        assert begun == ["first", "second", "third"]
+        assert queue.wait("a", 1) == 0
+
+    run(scenario)
+
+
 def test_who_leaves_the_queue_leaves_no_trace() -> None:
     async def scenario() -> None:
         waiting = list[int]()
