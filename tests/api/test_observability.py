@@ -1,5 +1,6 @@
 """What an operator sees: one line a request, figures that add up over workers, traces that hang together."""
 
+import gc
 import json
 import logging
 import os
@@ -77,6 +78,29 @@ def test_a_caller_who_went_away_is_noted_as_such(
     hang_up_after(start(), IMAGE, lambda: len(seed_endpoint.requests) == 1)
     wait_for(lambda: any(fields(record).get("code") == "caller-gone" for record in caplog.records), seconds=5)
     go_on.set()
+
+
+def test_an_answer_leaves_nothing_to_the_garbage_collector_which_would_hold_everybody_up(
+    start: Start, seed_endpoint: SeedEndpoint
+) -> None:
+    seed_endpoint.script = lambda _: reply(answer((0, 0.9, (0, 0, 9, 9))))
+    client = start()
+
+    def status(image: bytes) -> int:
+        return client.post("/detect", content=image).status_code
+
+    assert status(IMAGE) == 200
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        assert [status(IMAGE), status(b"no image")] == [200, 415]
+        gc.collect()
+        assert [item for item in gc.garbage if type(item).__module__.startswith("api.")] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 @pytest.mark.parametrize("formatter", [JsonLines(), PlainLines()])

@@ -1,9 +1,10 @@
 """Uploads on their way in: their size, their speed, and whether the client still waits for the response."""
 
 import asyncio
+import math
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,7 @@ from api.errors import UploadTooLarge, UploadTooSlow
 from api.telemetry.request_record import record_of
 from api.web.authentication import network_of_client
 
+DRAIN_SECONDS = 2.0
 CALLER_GONE = "caller-gone"
 
 
@@ -51,8 +53,9 @@ class _Upload:
         self.ends_at = time.monotonic() + limits.seconds
         self.max_bytes = limits.most(scope["path"])
         self.caller = network_of_client(scope)
-        self.bytes, self.reserved, self.complete = 0, 0, asyncio.Event()
-        self.answered = self.gone = False
+        self.bytes = self.reserved = 0
+        self.complete = self.answered = self.gone = False
+        self._leaving: asyncio.Task[None] | None = None
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
         self.declared = int(declared) if declared.isdecimal() else 0
@@ -62,7 +65,7 @@ class _Upload:
         """Let the application answer, unless the caller goes away meanwhile."""
         answering = asyncio.current_task()
         assert answering, "uvicorn runs each request in a task"
-        leaving = asyncio.ensure_future(self._leave(answering))
+        self._answering = answering
         try:
             await app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
@@ -70,23 +73,27 @@ class _Upload:
                 raise
             answering.uncancel()
         finally:
-            leaving.cancel()
+            if self._leaving:
+                self._leaving.cancel()
+                self._leaving = None  # no reference cycle is left for the garbage collector to look for
 
-    async def _leave(self, answering: "asyncio.Task[Any]") -> None:
+    async def _leave(self) -> None:
         """Cancel the response when the client disconnects; nothing else checks once the body is complete."""
-        await self.complete.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
         if not self.answered:
             record_of(self.scope).code, self.gone = CALLER_GONE, True
-            answering.cancel()
+            self._answering.cancel()
 
     async def receive(self) -> Message:
         """The next piece of the body."""
-        if self.complete.is_set():
+        if self.complete:
             await asyncio.Event().wait()  # until `_leave` has seen the caller go
         self._reserve(max(self.declared, self.bytes))
-        message = await self._next()
+        async with self._timeout(math.inf):
+            message = await self._next()
+        if self.complete:
+            self._leaving = asyncio.ensure_future(self._leave())
         self.bytes += len(message.get("body", b""))
         record_of(self.scope).bytes_in = self.bytes
         self._reserve(self.bytes)
@@ -108,30 +115,32 @@ class _Upload:
 
     async def send(self, message: Message) -> None:
         """Before an early response, read on for a moment: clients that are disconnected while sending never see it."""
-        if message["type"] == "http.response.start" and not self.complete.is_set():
+        if message["type"] == "http.response.start" and not self.complete:
             self.free()  # what is read from here on is thrown away
             if not self.asks_first:
                 await self._drain()
-            if not self.complete.is_set():
+            if not self.complete:
                 MutableHeaders(scope=message)["Connection"] = "close"
         self.answered = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
 
     async def _next(self) -> Message:
-        try:
-            async with asyncio.timeout(self.ends_at - time.monotonic()):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise UploadTooSlow(f"The body did not arrive within {self.limits.seconds:g} seconds.") from error
-        if not message.get("more_body", False):
-            self.complete.set()
+        message = await self._receive()
+        self.complete = not message.get("more_body", False)
         return message
 
     async def _drain(self) -> None:
         allowance = 4 * self.max_bytes
-        try:
-            async with asyncio.timeout(min(2.0, self.ends_at - time.monotonic())):
-                while not self.complete.is_set() and allowance > 0:
+        with suppress(UploadTooSlow):
+            async with self._timeout(DRAIN_SECONDS):
+                while not self.complete and allowance > 0:
                     allowance -= len((await self._next()).get("body", b""))
-        except (TimeoutError, UploadTooSlow):
-            pass
+
+    @asynccontextmanager
+    async def _timeout(self, seconds: float) -> AsyncIterator[None]:
+        """Raises UploadTooSlow after so many seconds, and where the whole body is late."""
+        try:
+            async with asyncio.timeout(min(seconds, self.ends_at - time.monotonic())):
+                yield
+        except TimeoutError as error:
+            raise UploadTooSlow(f"The body did not arrive within {self.limits.seconds:g} seconds.") from error
