@@ -63,6 +63,7 @@ def create_app(settings: Settings, endpoints: Mapping[str, Endpoint]) -> FastAPI
         version=version("detect-gateway"),
         lifespan=_lifespan,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours are in api/telemetry
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
     app.state.settings, app.state.metrics = settings, metrics

@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import math
 import time
+from functools import lru_cache
 from typing import Any, cast
 
 from cachetools import LRUCache
@@ -89,6 +90,7 @@ def parse_rate(rate: str) -> RateLimitItem:
     return parse(rate)
 
 
+@lru_cache(4096)  # asked for several times a request
 def network_of(address: str) -> str:
     """What counts as one address: an IPv6 customer has a /64 to choose from."""
     try:

@@ -30,6 +30,8 @@ class UploadBytes:
 
     def free(self, caller: str, size: int) -> None:
         """Give so many back."""
+        if not size:
+            return
         self._held[caller] -= size
         if not self._held[caller]:
             del self._held[caller]

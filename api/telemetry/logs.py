@@ -10,6 +10,8 @@ from typing import Any, Literal
 # At debug these would write bodies and signatures.
 TALKATIVE = ("PIL", "asyncio", "boto3", "botocore", "multipart", "python_multipart", "urllib3")
 
+_ENCODER = json.JSONEncoder(default=str)
+
 
 class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, logger, message, then the event's own fields."""
@@ -26,7 +28,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+        return _ENCODER.encode(entry)
 
 
 class PlainLines(logging.Formatter):
@@ -54,6 +56,7 @@ def configure(format: Literal["json", "console"], level: str) -> None:
     handler.setFormatter(FORMATTERS[format]())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.captureWarnings(True)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # in no line, and asked for each
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
 

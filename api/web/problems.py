@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -46,7 +47,7 @@ def problem_response(request: Request, error: DetectError) -> JSONResponse:
     for dialect in dialects:
         if dialect.speaks(request):
             return dialect.failure(error, request_id)
-    body = problem(error, request.url.path, request_id)
+    body = problem(error, quote(request.scope["path"]), request_id)
     return JSONResponse(body, error.status, headers=error.headers, media_type="application/problem+json")
 
 

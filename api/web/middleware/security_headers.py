@@ -3,19 +3,20 @@
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
-}
-NOTHING = "default-src 'none'; frame-ancestors 'none'"
+ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(self), geolocation=(), microphone=()"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 PAGE = (
     "default-src 'none'; script-src 'self'{scripts}; style-src 'self'{styles}; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'self'; "
@@ -47,9 +48,10 @@ class _GuardedResponse:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            self._add(headers)
-            if headers.get("content-type", "").startswith("text/html"):
+            headers = message["headers"]
+            present = dict(headers)
+            headers += [(name, value) for name, value in self._ours() if name not in present]
+            if present.get(b"content-type", b"").startswith(b"text/html"):
                 self.held = message
                 return
         elif self.held is not None:
@@ -59,13 +61,11 @@ class _GuardedResponse:
             self.held = None
         await self._send(message)
 
-    def _add(self, headers: MutableHeaders) -> None:
-        for name, value in ALWAYS.items():
-            headers.setdefault(name, value)
-        headers.setdefault("Content-Security-Policy", NOTHING)
-        headers.setdefault("Cache-Control", "no-store" if self.scope["method"] == "POST" else "no-cache")
+    def _ours(self) -> Iterator[tuple[bytes, bytes]]:
+        yield from ALWAYS
+        yield b"cache-control", b"no-store" if self.scope["method"] == "POST" else b"no-cache"
         if self.scope.get("scheme") == "https":
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            yield b"strict-transport-security", b"max-age=31536000"
 
 
 def page_policy(page: bytes, writes_styles: bool) -> str:
