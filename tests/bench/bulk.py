@@ -23,7 +23,7 @@ import httpx2
 from deploy.artifact import BUNDLED_MODEL, input_size
 from deploy.batch.transform import LINES_MB
 from deploy.cost.prices import read_prices
-from tests.bench.endpoint import cores, serving
+from tests.bench.endpoint import kept_on, serving
 from tests.bench.report import judge, write
 from tests.bench.tables import machine, table
 from tests.deploy.transforms import MIB, batches
@@ -71,7 +71,7 @@ def measured(model_dir: Path, images: int, rounds: int, count: int) -> dict[str,
         f"JSON lines, {count} at a time": (LINES, count),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
-    with tempfile.TemporaryDirectory() as folder, cores(count), serving(Path(folder), model_dir) as running:
+    with tempfile.TemporaryDirectory() as folder, kept_on(count), serving(Path(folder), model_dir) as running:
         rate(running, asked[:DIFFERENT], SINGLE, count)
         for _ in range(rounds):
             for name, (kind, clients) in ways.items():

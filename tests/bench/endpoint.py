@@ -98,12 +98,12 @@ def throughput(models: dict[str, Path], folder: Path, seconds: float) -> tuple[s
     """Requests a second, one client on one core against four on two, with one process and with one a core."""
     request, rows, promises = posted(SIZE, SIZE, SIZE), [], {}
     for number in ("fp32", "int8"):
-        with cores(1), serving(folder, models[number]) as running:
+        with kept_on(1), serving(folder, models[number]) as running:
             one = rate(running, request, clients=1, seconds=seconds)
         rows.append([number, "one client, one core", f"{one:.1f}", "1.00"])
         best = 0.0
         for workers in (1, 2):
-            with cores(2), serving(folder, models[number], "--workers", str(workers)) as running:
+            with kept_on(2), serving(folder, models[number], "--workers", str(workers)) as running:
                 four = rate(running, request, clients=4, seconds=seconds)
             best = max(best, four / one)
             rows.append([number, f"four clients, two cores, --workers {workers}", f"{four:.1f}", f"{four / one:.2f}"])
@@ -114,8 +114,8 @@ def throughput(models: dict[str, Path], folder: Path, seconds: float) -> tuple[s
 
 
 @contextmanager
-def cores(count: int) -> Iterator[None]:
-    """What is started meanwhile may run on the first cores alone, as in a container of that size."""
+def kept_on(count: int) -> Iterator[None]:
+    """This process and what it starts meanwhile run on the first cores alone, as in a container of that size."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(allowed)[:count])
     try:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+import uvloop
+
 from tests.bench.peers.running import IMAGE
 from tests.bench.traffic import Asked, Traffic, form, post
 from tests.hostile import hostile
@@ -46,7 +48,7 @@ def attacks() -> Mapping[str, Attack]:
 
 def carry_out(attack: Attack, url: str, address: str, seconds: float) -> list[Asked]:
     """Attack for so long, from this address; the answers."""
-    return asyncio.run(_carry_out(attack, Traffic(url, address), seconds))
+    return uvloop.run(_carry_out(attack, Traffic(url, address), seconds))
 
 
 async def _carry_out(attack: Attack, traffic: Traffic, seconds: float) -> list[Asked]:

@@ -10,6 +10,8 @@ import json
 import re
 import sys
 
+import uvloop
+
 from tests.seed_endpoint import answer
 
 BOX = (128.0, 64.0, 384.0, 448.0)
@@ -52,4 +54,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

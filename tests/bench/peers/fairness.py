@@ -7,6 +7,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
+import uvloop
+
 from tests.bench.peers.attacks import Attack, attacks, carry_out
 from tests.bench.peers.load import most_megabytes, told
 from tests.bench.peers.running import IMAGE, Subject, endpoint, running
@@ -48,7 +50,7 @@ def fairness(seconds: float) -> tuple[str, Promises]:
     spawn = multiprocessing.get_context("spawn")
     with endpoint() as url, running(url, 5) as gateway, ProcessPoolExecutor(1, spawn) as attacker:
         for number, (name, attack) in enumerate(attacks().items(), 1):
-            outcome = asyncio.run(beside(gateway, attack, attacker, ATTACKING.format(number), seconds))
+            outcome = uvloop.run(beside(gateway, attack, attacker, ATTACKING.format(number), seconds))
             share, slowest = f"{100 * outcome.share:.0f} %", outcome.p(99)
             waits = f"{outcome.p(50):.0f} / {slowest:.0f}"
             rows.append([name, share, waits, told(outcome.heard), f"{outcome.megabytes:.0f}"])

@@ -1,6 +1,5 @@
 """The gateway and its peers as processes, in front of one stand-in endpoint, and what they use."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO
 
 import psutil
+import uvloop
 
 from tests.api.processes import COMMAND
 from tests.bench.traffic import Asked, Traffic, form
@@ -91,12 +91,9 @@ def endpoint() -> Iterator[str]:
 
 
 @contextmanager
-def running(
-    endpoint: str, milliseconds: int, *options: str, name: str = GATEWAY, core: int | None = None
-) -> Iterator[Subject]:
-    """The gateway or a peer, once it answers, in front of the endpoint that takes so long; on one core if need be."""
-    pinned = ["taskset", "--cpu-list", str(core)] if core is not None else []
-    with started(endpoint, milliseconds, name, options, pinned) as (subject, log):
+def running(endpoint: str, milliseconds: int, *options: str, name: str = GATEWAY) -> Iterator[Subject]:
+    """The gateway or a peer, once it answers, in front of the endpoint that takes so long."""
+    with started(endpoint, milliseconds, name, options) as (subject, log):
         wait_for_an_answer(subject, log)
         yield subject
 
@@ -113,11 +110,11 @@ def all_running(endpoint: str, milliseconds: int) -> Iterator[list[Subject]]:
 
 @contextmanager
 def started(
-    endpoint: str, milliseconds: int, name: str, options: Iterable[str] = (), before: Iterable[str] = ()
+    endpoint: str, milliseconds: int, name: str, options: Iterable[str] = ()
 ) -> Iterator[tuple[Subject, IO[bytes]]]:
     """A process that may not answer yet, and what it writes."""
     port = free_port()
-    command = [*before, *PROGRAMS[name](port), *options]
+    command = [*PROGRAMS[name](port), *options]
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile() as log:
         variables = environment(endpoint, f"{milliseconds}ms", home)
         process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
@@ -155,7 +152,7 @@ def wait_for_an_answer(subject: Subject, log: IO[bytes]) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and subject.process.poll() is None:
         with suppress(OSError):
-            if asyncio.run(subject.answer()).status == 200:
+            if uvloop.run(subject.answer()).status == 200:
                 return
         time.sleep(0.2)
     log.seek(0)

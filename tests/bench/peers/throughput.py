@@ -1,9 +1,10 @@
 """The gateway beside its peers: clients in a closed loop, before a fast endpoint and a slow one that scales."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+import uvloop
 
 from tests.bench.peers.load import Load, closed_loop, together
 from tests.bench.peers.running import GATEWAY, PLAIN, PROGRAMS, Subject, all_running, endpoint
@@ -62,7 +63,7 @@ def in_turn(subjects: list[Subject], clients: int, rounds: int, seconds: float) 
     taken: dict[str, list[Load]] = {subject.name: [] for subject in subjects}
     for number in range(rounds):
         for subject in subjects if number % 2 == 0 else reversed(subjects):
-            taken[subject.name].append(asyncio.run(closed_loop(subject, clients, seconds)))
+            taken[subject.name].append(uvloop.run(closed_loop(subject, clients, seconds)))
     return {name: together(loads) for name, loads in taken.items()}
 
 
