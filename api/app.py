@@ -131,6 +131,7 @@ def _rate_limits(settings: Settings) -> RateLimits:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     keep_freed_memory()
+    gc.set_threshold(10_000)  # an answer leaves no reference cycles behind, so that there is next to nothing to find
     gc.freeze()  # what is here now stays: a full collection that walked through it too held everybody up for 0.1 s
     stop_softly(app, app.state.settings.drain_seconds)
     await app.state.models.start()
