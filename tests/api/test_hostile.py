@@ -4,12 +4,14 @@ import base64
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from api.errors import DetectError
+from api.image.inspection import inspect
 from tests.api.conftest import Start, send_boto3_to
 from tests.api.gateway import gateway
 from tests.example_images import jpeg
@@ -96,6 +98,14 @@ def test_every_odd_image_is_answered_with_200_415_or_422(way: Way, start: Start,
             strange[path.name] = status
     assert not strange
     assert answered(way, client, jpeg()) == 200
+
+
+def test_whatever_is_damaged_the_inspection_reads_it_or_says_so() -> None:
+    readable = 0
+    for data in mutations(20_000, seed=9):
+        with suppress(DetectError):
+            readable += inspect(data, tuple(FORMATS.split(",")), 10**8, 10**5).width > 0
+    assert readable > 2_000
 
 
 @tolerant

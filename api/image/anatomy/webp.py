@@ -57,7 +57,7 @@ def _size(kept: dict[bytes, bytes]) -> tuple[int, int]:
             return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
         width, height = unpack_from("<6xHH", kept[LOSSY])
         return width & 0x3FFF, height & 0x3FFF
-    except (IndexError, OutOfData) as error:
+    except (IndexError, KeyError, OutOfData) as error:
         raise damaged("WebP") from error
 
 
