@@ -3,14 +3,16 @@
 import io
 import os
 import sys
-from typing import Literal, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Literal, NoReturn, TextIO, cast
 
 from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
 from api.errors import InvalidSetting
-from api.settings import Settings
+
+if TYPE_CHECKING:
+    from api.settings import Settings
 
 SECRET = {"api_keys", "redis_url"}
 
@@ -72,8 +74,10 @@ def note(text: str, style: str = "") -> None:
     err.print(Text(text, style), soft_wrap=True)
 
 
-def settings_with(**options: object) -> Settings:
+def settings_with(**options: object) -> "Settings":
     """The settings; options of the command line win, for worker processes too."""
+    from api.settings import Settings  # a fifth of the start, which asking a running gateway does not need
+
     for name, value in options.items():
         if value is not None:
             os.environ[f"DETECT_{name.upper()}"] = str(value)

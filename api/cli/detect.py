@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli import output
-from api.cli.console import err, note, out, screen, settings_with
+from api.cli.console import err, note, out, screen
 from api.cli.detect_files import DetectOptions, Job, detect_files
-from api.cli.drawings import Drawings
 from api.cli.images import Found, find_images
 from api.cli.record import Record
 from api.schema import TILES
+
+if TYPE_CHECKING:
+    from api.cli.drawings import Drawings
 
 SOME_FAILED = 3
 
@@ -71,7 +73,7 @@ def detect(
                 raise screen.error  # nothing more can be printed
 
         options = DetectOptions(url, key, model, min_score, tiles, parallel)
-        asyncio.run(detect_files(settings_with(), options, Job(found.files, record, drawings, tally, tell)))
+        asyncio.run(detect_files(options, Job(found.files, record, drawings, tally, tell)))
     for line in tally.summary(found, {"COCO's results": coco, "Drawn images": draw, "Saved answers": save}):
         note(line)
     raise typer.Exit(SOME_FAILED if tally.problems or tally.not_drawn or found.unreadable else 0)
@@ -104,10 +106,10 @@ def _found(names: list[str]) -> Found:
 
 def _places(
     files: list[str], coco: Path | None, draw: str | None, save: Path | None
-) -> tuple[Drawings | None, Record | None]:
+) -> "tuple[Drawings | None, Record | None]":
     """Where to draw and to save, opened before anything is asked. No output is an image that is asked about."""
     try:
-        drawings = Drawings(draw, files) if draw else None
+        drawings = _drawings(draw, files) if draw else None
         if coco and save and coco.resolve() == save.resolve():
             raise ValueError(f"{coco} cannot hold both --coco and --save")
         output.refuse_overwriting(files, filter(None, (coco, save)))
@@ -119,13 +121,19 @@ def _places(
         raise typer.BadParameter(f"{error}.") from error
 
 
+def _drawings(target: str, files: list[str]) -> "Drawings":
+    from api.cli.drawings import Drawings  # with Pillow, a tenth of the start, which most do not need
+
+    return Drawings(target, files)
+
+
 @contextmanager
 def _progress(images: int, as_json: bool) -> Iterator[Callable[[], None]]:
     """A bar on the terminal, unless answers show up there by and by, and what moves it on by an image."""
     if not err.is_terminal or (out.is_terminal and (as_json or images > output.TABLE_IMAGES)):
         yield lambda: None
         return
-    from rich.progress import Progress  # a tenth of the start, which most do not need
+    from rich.progress import Progress  # another tenth
 
     with Progress(console=err, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
         bar = progress.add_task("images", total=images)

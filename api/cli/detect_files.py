@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from api.cli.console import refuse_windows
-from api.cli.drawings import Drawings
+from api.cli.console import refuse_windows, settings_with
 from api.cli.output import Outcome, Tally
 from api.cli.record import Answer, Record
 from api.client import AsyncClient, GatewayError
 from api.errors import DetectError, EndpointUnavailable
 from api.schema import Detections, Problem
-from api.settings import Settings
+
+if TYPE_CHECKING:
+    from api.cli.drawings import Drawings
 
 AHEAD = 8  # images for each concurrent request that may be ahead of the one whose answer is told next
 
@@ -38,17 +40,17 @@ class Job:
 
     files: list[str]
     record: Record | None
-    drawings: Drawings | None
+    drawings: "Drawings | None"
     tally: Tally
     tell: Callable[[Outcome], None]
 
 
-async def detect_files(settings: Settings, options: DetectOptions, job: Job) -> None:
+async def detect_files(options: DetectOptions, job: Job) -> None:
     """Ask about each file. Memory does not grow with the number of answers.
 
     Raises EndpointUnavailable, GatewayError where not even the model can be asked for, and what `job` raises.
     """
-    async with _gateway(settings, options) as client:
+    async with _gateway(options) as client:
         await _until_ready(client, options)
         model = await client.model(options.model)
         free, waiting = asyncio.Semaphore(options.parallel), deque[asyncio.Task[Answer]]()
@@ -113,16 +115,16 @@ def _unreadable(error: OSError) -> Problem:
 
 
 @asynccontextmanager
-async def _gateway(settings: Settings, options: DetectOptions) -> AsyncIterator[AsyncClient]:
+async def _gateway(options: DetectOptions) -> AsyncIterator[AsyncClient]:
     if options.url is not None:
         async with AsyncClient(options.url, options.key) as client:
             yield client
         return
     refuse_windows()
-    from api.cli.embedded_gateway import gateway_here  # a second of imports that asking a running gateway does not need
+    from api.cli.embedded_gateway import gateway_here
 
     os.environ.setdefault("DETECT_LOG_LEVEL", "warning")  # its endpoint tells nothing but what goes wrong
-    async with gateway_here(settings) as transport, AsyncClient("http://here", transport=transport) as client:
+    async with gateway_here(settings_with()) as transport, AsyncClient("http://here", transport=transport) as client:
         yield client
 
 

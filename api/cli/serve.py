@@ -8,13 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.console import refuse_windows, settings_with
 from api.errors import InvalidSetting
-from api.settings import Settings
+
+if TYPE_CHECKING:
+    from api.settings import Settings
 
 
 def serve(
@@ -31,15 +33,13 @@ def serve(
     _serve(settings)
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: "Settings") -> None:
     """Serve until SIGINT or SIGTERM; then finish what is in flight and stop the child too.
 
     Raises InvalidSetting, and EndpointUnavailable where no endpoint can be asked.
     """
-    # A second of imports that the other commands do not need.
-    from api.app import create_app
+    # Half a second of imports that the other commands do not need.
     from api.endpoint.embedded_process import with_embedded
-    from api.endpoint.sagemaker import connect
     from api.telemetry import logs
     from api.web import server
 
@@ -53,6 +53,9 @@ def _serve(settings: Settings) -> None:
     with ExitStack() as stack:
         listening = stack.enter_context(server.listen(settings.host, settings.port))  # a port in use is said first
         settings, embedded = stack.enter_context(with_embedded(settings))
+        from api.app import create_app  # as long again, in which the endpoint loads its model
+        from api.endpoint.sagemaker import connect
+
         hang_up = server.HangUp(embedded.reload if embedded else lambda: None)
         if settings.workers > 1:
             stack.enter_context(_shared_metrics())
@@ -73,7 +76,7 @@ def _shared_metrics() -> Iterator[None]:
         yield
 
 
-def _welcome(settings: Settings, listening: socket.socket) -> None:
+def _welcome(settings: "Settings", listening: socket.socket) -> None:
     """Say where everything is, once it is true."""
     from api.cli import banner
     from api.endpoint.loopback import answers

@@ -1,7 +1,7 @@
 """`detect-gateway settings`: every setting, for the terminal and for docs/settings.md."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic.fields import FieldInfo
@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from api.cli.console import out, screen, settings_with
-from api.settings import INFERENCE, Settings
+
+if TYPE_CHECKING:
+    from api.settings import Settings
 
 HEAD = """\
 # Settings
@@ -38,10 +40,10 @@ def settings(
         out.print(as_table(settings_with()))
 
 
-def as_table(settings: Settings) -> Table:
+def as_table(settings: "Settings") -> Table:
     """Names, values now, descriptions."""
     table = Table("setting", "value", "what it does")
-    for name, field in Settings.model_fields.items():
+    for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         table.add_row(_variable(name), Text(_in_units(name, value) or _text(value)), field.description)
     return table
@@ -49,6 +51,8 @@ def as_table(settings: Settings) -> Table:
 
 def as_markdown() -> str:
     """The page docs/settings.md."""
+    from api.settings import Settings
+
     fields = Settings.model_fields.items()
     rows = (f"| `{_variable(name)}` | {_default(name, field)} | {field.description} |" for name, field in fields)
     return HEAD + "\n".join(rows) + "\n"
@@ -60,6 +64,8 @@ def _variable(name: str) -> str:
 
 def _default(name: str, field: FieldInfo) -> str:
     """As it is written, and in units that are easier to read."""
+    from api.settings import INFERENCE
+
     text = "unset" if field.default_factory else _text(field.default).replace(f"{INFERENCE.parent}/", "")
     if text == "unset":
         return text
