@@ -136,7 +136,7 @@ def deployer(scope: Scope) -> Document:
         allow("Bucket", DEPLOYER_BUCKET, scope.bucket_arns()),
         allow("Artifacts", DEPLOYER_ARTIFACTS, scope.objects()),
         *encryption(scope, "kms:Decrypt", "kms:GenerateDataKey"),
-        *([allow("VolumeKey", ("kms:CreateGrant", "kms:DescribeKey"), [scope.volume_key])] if scope.volume_key else []),
+        *volume(scope),
         *roles(scope),
         allow("PassRole", ("iam:PassRole",), [scope.role_arn], passed),
         allow("ScalingRole", ("iam:CreateServiceLinkedRole",), [scope.arn("iam", service_role, region=False)], linked),
@@ -274,6 +274,13 @@ NETWORK_LOOKS = (
 )
 
 
+def volume(scope: Scope) -> list[Document]:
+    """The right to have SageMaker encrypt disks with the operator's key."""
+    if not scope.volume_key:
+        return []
+    return [allow("VolumeKey", ("kms:CreateGrant", "kms:DescribeKey"), [scope.volume_key])]
+
+
 def network(scope: Scope) -> list[Document]:
     """The right to put the container into a VPC of this account."""
     ours = scope.arn("ec2", "*", region=False).replace("ec2::", "ec2:*:")
@@ -310,6 +317,7 @@ def transformation(scope: Scope) -> Document:
         allow("Metrics", ("cloudwatch:PutMetricData",), ["*"], metrics),
         allow("Registry", ("ecr:GetAuthorizationToken",), ["*"]),
         *([allow("Image", PULL, scope.repositories)] if scope.repositories else []),
+        *(network(scope) if scope.vpc else []),
     )
 
 

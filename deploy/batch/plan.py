@@ -16,10 +16,10 @@ from deploy.batch.price import Work
 from deploy.batch.source import S3, Prefix, Source, Survey, source_of, survey
 from deploy.batch.transform import ACTIVE, Machines, Transform, latest
 from deploy.bucket import Bucket, find_bucket, has_artifact
-from deploy.configuration import container
+from deploy.configuration import container, network
 from deploy.errors import Refused
 from deploy.image import check_image
-from deploy.plan import Step, exists, made, planned_role
+from deploy.plan import Step, exists, joined, made, planned_role
 from deploy.policies import Scope
 from deploy.role import Role, is_right, own_scope
 from deploy.wish import Wish, check, family
@@ -112,9 +112,14 @@ class Plan:
             Step(made(bucket.exists, bucket.blocked), "bucket", bucket.name, "public access blocked"),
             Step(made(role.exists, is_right(role, self.scope)), "role", role.name, role.origin),
             Step(made(self.uploaded), "artifact", self.artifact_key, f"{self.artifact.size / 1e6:.1f} MB"),
-            Step(made(self.model_exists), "model", self.model, self.scope.image),
+            Step(made(self.model_exists), "model", self.model, joined(self.scope.image, self.wish.network_note)),
             *work,
-            Step("keep" if "…" not in attempt else "create", "transform job", attempt, job),
+            Step(
+                "keep" if "…" not in attempt else "create",
+                "transform job",
+                attempt,
+                joined(job, self.wish.storage_note),
+            ),
             Step("create", "output", self.output.address),
         ]
 
@@ -144,6 +149,7 @@ def make_plan(aws: Aws, wanted: Job) -> Plan:
     role, scope = planned_role(aws, wish, wanted.role, planned_scope(aws, wanted, wish, bucket, image, source, output))
     key = f"{place.folder}model.tar.gz"
     made_of = {"container": container(wish, image, f"s3://{bucket.name}/{key}"), "role": role.arn, "job": job}
+    made_of |= network(wish)
     model = names.content_name(wish.endpoint, made_of)
     counted = survey(aws, source)
     last = latest(aws, attempts(wish.endpoint, job))
@@ -154,7 +160,9 @@ def make_plan(aws: Aws, wanted: Job) -> Plan:
         source=source,
         output=output,
         survey=counted,
-        machines=Machines(wish.machine or "", min(wish.instances, max(1, objects_of(counted, wanted.raw)))),
+        machines=Machines(
+            wish.machine or "", min(wish.instances, max(1, objects_of(counted, wanted.raw))), wish.kms_key
+        ),
         described=described,
         min_score=described.min_score if wanted.min_score is None else wanted.min_score,
         role=role,
@@ -207,6 +215,8 @@ def planned_scope(
         keys=(bucket.key,) if bucket.key else (),
         images=(image,),
         batch=True,
+        vpc=bool(wish.subnets),
+        volume_key=wish.kms_key or "",
         reads=reads if wanted.raw else (),
         writes=writes if wanted.raw else (),
     )

@@ -3,7 +3,7 @@
 from deploy import names
 from deploy.batch.plan import Plan
 from deploy.batch.source import S3
-from deploy.policies import SAGEMAKER, Document, allow, document, encryption, roles
+from deploy.policies import SAGEMAKER, Document, allow, document, encryption, roles, volume
 
 MAKES = (
     "sagemaker:AddTags",
@@ -40,6 +40,7 @@ def runner(plan: Plan) -> Document:
         allow("Files", FILES, scope.objects()),
         *places(plan),
         *encryption(scope, "kms:Decrypt", "kms:GenerateDataKey"),
+        *volume(scope),
         *roles(scope),
         allow("PassRole", ("iam:PassRole",), [scope.role_arn], passed),
         allow("Log", ("logs:FilterLogEvents",), [scope.log_group, f"{scope.log_group}:*"]),

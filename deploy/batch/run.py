@@ -14,7 +14,7 @@ from deploy.batch.plan import Plan
 from deploy.batch.price import Price
 from deploy.batch.transform import ACTIVE, Transform, attempt_after, create, lines_job, raw_job, stop, wait
 from deploy.bucket import ensure_bucket, objects, parts_of, upload
-from deploy.configuration import container
+from deploy.configuration import container, network
 from deploy.errors import AlreadyExists, NotFound, Refused
 from deploy.role import ensure_role
 
@@ -93,6 +93,7 @@ def create_model(aws: Aws, plan: Plan, role: str) -> None:
             ModelName=plan.model,
             PrimaryContainer=made_of,
             ExecutionRoleArn=role,
+            **network(plan.wish),
             Tags=names.batch_tags(plan.name, **plan.wish.tags),
         )
 

@@ -39,10 +39,11 @@ class Transform:
 
 @dataclass(frozen=True)
 class Machines:
-    """How many instances of which type."""
+    """How many instances of which type, and the ARN of the KMS key that encrypts their disks, if any."""
 
     instance_type: str
     instances: int
+    volume_key: str | None = None
 
     @property
     def cores(self) -> int:
@@ -91,6 +92,7 @@ def raw_job(machines: Machines, source: str, answers: str) -> dict[str, Any]:
 
 def common(machines: Machines, most_mb: int) -> dict[str, Any]:
     """What every job is told: its machines, and how many requests of which size they get."""
+    key = {"VolumeKmsKeyId": machines.volume_key} if machines.volume_key else {}
     return {
         "MaxConcurrentTransforms": machines.concurrency,
         "MaxPayloadInMB": machines.payload_mb(most_mb),
@@ -98,7 +100,7 @@ def common(machines: Machines, most_mb: int) -> dict[str, Any]:
             "InvocationsTimeoutInSeconds": INVOCATION_SECONDS,
             "InvocationsMaxRetries": INVOCATION_RETRIES,
         },
-        "TransformResources": {"InstanceType": machines.instance_type, "InstanceCount": machines.instances},
+        "TransformResources": {"InstanceType": machines.instance_type, "InstanceCount": machines.instances, **key},
     }
 
 

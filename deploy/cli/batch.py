@@ -32,6 +32,10 @@ class Machinery:
         None
     )
     bucket: Annotated[str | None, option(text="Bucket of the shards. Default: sagemaker-REGION-ACCOUNT.")] = None
+    subnet: Annotated[list[str] | None, option(text="Subnet of the container's VPC; may be repeated.")] = None
+    security_group: Annotated[list[str] | None, option(text="Its security group; may be repeated.")] = None
+    network_isolation: Annotated[bool, option("--network-isolation", text="No network for the container.")] = False
+    kms_key: Annotated[str | None, option(text="ARN of the KMS key that encrypts the instances' disks.")] = None
 
     def wish(self, endpoint: str) -> Wish:
         """The same as a wish. Raises Refused."""
@@ -44,6 +48,10 @@ class Machinery:
             input_size=input_size(self.model_dir),
             environment=pairs(self.env, "--env") or {},
             tags=pairs(self.tag, "--tag") or {},
+            subnets=tuple(self.subnet or ()),
+            security_groups=tuple(self.security_group or ()),
+            isolated=self.network_isolation,
+            kms_key=self.kms_key,
         )
 
 

@@ -1,10 +1,13 @@
 """Networks, keys, captures, tags and provisioned concurrency: in the plan, at SageMaker, and kept by an update."""
 
+from pathlib import Path
+
 import boto3
 import pytest
 
 from tests.deploy import moto_side
 from tests.deploy.access import Access, allows
+from tests.deploy.bulk import contents, in_folder
 from tests.deploy.cloud import ACCOUNT, REGION, Cloud
 from tests.deploy.commands import Deploy, Weights
 
@@ -135,3 +138,23 @@ def test_what_sagemaker_would_not_take_is_refused(
     assert answer.code == 2, answer
     assert words in " ".join(answer.err.split())
     assert not [call for call in cloud.calls if call.changes]
+
+
+def test_a_batch_job_has_the_network_and_the_key_in_its_plan_its_policies_and_at_sagemaker(
+    cloud: Cloud, deploy: Deploy, wanted: list[str], tmp_path: Path
+) -> None:
+    folder = in_folder(tmp_path / "images", contents(2))
+    command: list[str | Path] = ["batch", *wanted, "--yes", *VPC, "--kms-key", KEY, folder, tmp_path / "out.jsonl"]
+    plan = deploy(*command, "--plan", "--json").json
+    notes = " ".join(step["note"] for step in plan["plan"])
+    assert all(word in notes for word in ("subnet-1", "network isolation", f"encrypted with {KEY}"))
+    assert allows([plan["policies"]["execution"]], Access("ec2:CreateNetworkInterface", INTERFACE))
+    assert allows([plan["policies"]["boundary"]], Access("ec2:CreateNetworkInterface", INTERFACE))
+    assert allows([plan["policies"]["runner"]], Access("kms:CreateGrant", KEY))
+    cloud.plane.slowness = 1 << 30
+    assert deploy(*command, "--timeout-minutes", "0.01").code == 12
+    model, (job,) = newest(cloud, "model"), cloud.plane.transforms.jobs.values()
+    assert model["VpcConfig"] == {"Subnets": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    assert model["EnableNetworkIsolation"] is True
+    assert job.asked["TransformResources"]["VolumeKmsKeyId"] == KEY
+    assert deploy("batch", *wanted, "--kms-key", "mine", folder, tmp_path / "out.jsonl").code == 2
