@@ -60,7 +60,7 @@ def variant(wish: Wish, model: str) -> Any:
     return {**chosen, "AcceleratorType": wish.attached} if wish.attached else chosen
 
 
-def create_model(aws: Aws, wish: Wish, name: str, container: Any, role: str) -> None:
+def create_model(aws: Aws, wish: Wish, name: str, container: Any, role: str, tags: list[Any]) -> None:
     """The model, or the same one from an earlier run."""
     with suppress(AlreadyExists):
         call(
@@ -68,7 +68,7 @@ def create_model(aws: Aws, wish: Wish, name: str, container: Any, role: str) -> 
             ModelName=name,
             PrimaryContainer=container,
             ExecutionRoleArn=role,
-            Tags=names.tags(wish.endpoint, **wish.tags),
+            Tags=tags,
             **network(wish),
         )
 

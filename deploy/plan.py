@@ -216,7 +216,8 @@ def build(aws: Aws, plan: Plan) -> None:
     aws.report(f"artifact {plan.artifact_url}", done)
     if not plan.model_exists:
         made_of = container(plan.wish, plan.scope.image, plan.artifact_url)
-        until_visible(aws, lambda: create_model(aws, plan.wish, plan.model, made_of, role), "model")
+        tags = names.tags(endpoint, **plan.wish.tags)
+        until_visible(aws, lambda: create_model(aws, plan.wish, plan.model, made_of, role, tags), "model")
     aws.report(f"model {plan.model}", done)
     if not plan.config_exists:
         until_visible(aws, lambda: create_config(aws, plan.wish, plan.config, plan.model), "configuration")

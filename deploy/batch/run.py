@@ -14,8 +14,8 @@ from deploy.batch.plan import Plan
 from deploy.batch.price import Price
 from deploy.batch.transform import ACTIVE, Transform, attempt_after, create, lines_job, raw_job, stop, wait
 from deploy.bucket import ensure_bucket, objects, parts_of, upload
-from deploy.configuration import container, network
-from deploy.errors import AlreadyExists, NotFound, Refused
+from deploy.configuration import container, create_model
+from deploy.errors import NotFound, Refused
 from deploy.role import ensure_role
 
 
@@ -80,22 +80,10 @@ def build(aws: Aws, plan: Plan) -> None:
     if not plan.uploaded:
         upload(aws, plan.bucket.name, plan.artifact_key, plan.artifact)
     if not plan.model_exists:
-        until_visible(aws, lambda: create_model(aws, plan, role), "model")
+        made_of = container(plan.wish, plan.scope.image, f"s3://{plan.bucket.name}/{plan.artifact_key}")
+        tags = names.batch_tags(plan.name, **plan.wish.tags)
+        until_visible(aws, lambda: create_model(aws, plan.wish, plan.model, made_of, role, tags), "model")
     aws.report(f"model {plan.model}", done=1.0)
-
-
-def create_model(aws: Aws, plan: Plan, role: str) -> None:
-    """The model, or the same one from an earlier run."""
-    made_of = container(plan.wish, plan.scope.image, f"s3://{plan.bucket.name}/{plan.artifact_key}")
-    with suppress(AlreadyExists):
-        call(
-            aws.sagemaker.create_model,
-            ModelName=plan.model,
-            PrimaryContainer=made_of,
-            ExecutionRoleArn=role,
-            **network(plan.wish),
-            Tags=names.batch_tags(plan.name, **plan.wish.tags),
-        )
 
 
 def packing(aws: Aws, plan: Plan) -> Callable[[int], None]:
