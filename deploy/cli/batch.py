@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.artifact import BUNDLED_MODEL, HOOKS, input_size
-from deploy.cli.options import Common, Yes, option, pairs, takes
+from deploy.cli.options import Common, KmsKey, SecurityGroups, Subnets, Yes, option, pairs, takes
 from deploy.cli.prepare import account
 from deploy.cli.screen import answering
 from deploy.wish import Wish, target_named
@@ -32,10 +32,10 @@ class Machinery:
         None
     )
     bucket: Annotated[str | None, option(text="Bucket of the shards. Default: sagemaker-REGION-ACCOUNT.")] = None
-    subnet: Annotated[list[str] | None, option(text="Subnet of the container's VPC; may be repeated.")] = None
-    security_group: Annotated[list[str] | None, option(text="Its security group; may be repeated.")] = None
+    subnet: Subnets = None
+    security_group: SecurityGroups = None
     network_isolation: Annotated[bool, option("--network-isolation", text="No network for the container.")] = False
-    kms_key: Annotated[str | None, option(text="ARN of the KMS key that encrypts the instances' disks.")] = None
+    kms_key: KmsKey = None
 
     def wish(self, endpoint: str) -> Wish:
         """The same as a wish. Raises Refused."""

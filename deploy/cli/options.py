@@ -39,6 +39,10 @@ Yes = Annotated[bool, option("--yes", "-y", text="Do not ask. Without a terminal
 NoSmoke = Annotated[bool, option("--no-smoke", text="Trust AWS's InService.")]
 Bucket = Annotated[str | None, option(text="Bucket of the artifact. Default: sagemaker-REGION-ACCOUNT.")]
 
+Subnets = Annotated[list[str] | None, option("--subnet", text="Subnet of the container's VPC; may be repeated.")]
+SecurityGroups = Annotated[list[str] | None, option("--security-group", text="Its security group; may be repeated.")]
+KmsKey = Annotated[str | None, option(text="ARN of the KMS key that encrypts the instances' disks.")]
+
 
 @dataclass(frozen=True)
 class Common:
@@ -78,12 +82,12 @@ class Wanted:
     ] = False
     env: Annotated[list[str] | None, option(text="KEY=VALUE for the container; may be repeated.")] = None
     provisioned_concurrency: Annotated[int | None, option(text="Serverless requests that never wait.")] = None
-    subnet: Annotated[list[str] | None, option(text="Subnet of the container's VPC; may be repeated.")] = None
-    security_group: Annotated[list[str] | None, option(text="Its security group; may be repeated.")] = None
+    subnet: Subnets = None
+    security_group: SecurityGroups = None
     network_isolation: Annotated[
         bool | None, option("--network-isolation/--no-network-isolation", text="No network for the container.")
     ] = None
-    kms_key: Annotated[str | None, option(text="ARN of the KMS key that encrypts the instances' disks.")] = None
+    kms_key: KmsKey = None
     capture_to: Annotated[str | None, option(text="Keep requests and responses under s3://BUCKET/PREFIX.")] = None
     capture_percent: Annotated[
         int | None, option(text=f"How many of them in percent. Default: {Wish.capture_percent}.")
