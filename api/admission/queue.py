@@ -8,7 +8,7 @@ caller alone has everything; one who asks for much waits behind their own work, 
 import asyncio
 import math
 import time
-from bisect import bisect, insort
+from bisect import bisect, bisect_left, insort
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -177,8 +177,9 @@ class WorkQueue:
             self._running.remove(work)
             self._learn(work)
         else:  # its caller is gone
-            if work in self._waiting:
-                self._pop(self._waiting.index(work))
+            index = bisect_left(self._waiting, work)
+            if self._waiting[index : index + 1] == [work]:
+                self._pop(index)
             self._finish[work.caller] -= work.cost
         self._start_next()
         if len(self._finish) > MAX_KNOWN:
