@@ -12,16 +12,16 @@ import pytest
 from tests.seed_endpoint import SeedEndpoint
 
 ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("DETECT_TEST_SHARED") or ROOT.parent / "shared")
 COCO = ROOT / "inference" / "models" / "coco"
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of test images that lies beside the checkout, or where DETECT_TEST_SHARED says."""
-    folder = Path(os.environ.get("DETECT_TEST_SHARED") or ROOT.parent / "shared")
-    if not folder.is_dir():
-        pytest.skip(f"no test images at {folder}")
-    return folder
+    if not SHARED.is_dir():
+        pytest.skip(f"no test images at {SHARED}")
+    return SHARED
 
 
 @pytest.fixture(scope="session")

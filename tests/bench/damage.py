@@ -7,15 +7,13 @@ The same seed gives the same images. Exit code 1 where a promise of docs/securit
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.bench.report import Outcome, counted, judge, write
 from tests.bench.serving import Served, served
 from tests.bench.traffic import Asked, Traffic, percentile, post, statuses
-from tests.conftest import ROOT
+from tests.conftest import SHARED
 from tests.mutations import mutations
 
 MOST_MS = 2000.0
@@ -25,8 +23,7 @@ AT_ONCE = 2
 
 def uploads(count: int, seed: int) -> Iterator[bytes]:
     """All files but empty ones, which are no image at all."""
-    odd = Path(os.environ.get("DETECT_TEST_SHARED", ROOT.parent / "shared")) / "pictures" / "odd"
-    files = (path.read_bytes() for path in sorted(odd.rglob("*")) if path.is_file())
+    files = (path.read_bytes() for path in sorted((SHARED / "pictures" / "odd").rglob("*")) if path.is_file())
     yield from filter(None, files)
     yield from filter(None, mutations(count, seed))
 
