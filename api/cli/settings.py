@@ -51,11 +51,11 @@ def as_table(settings: "Settings") -> Table:
 
 def as_markdown() -> str:
     """The page docs/settings.md."""
-    from api.settings import Settings
+    from api.settings import INFERENCE, Settings
 
     fields = Settings.model_fields.items()
     rows = (f"| `{_variable(name)}` | {_default(name, field)} | {field.description} |" for name, field in fields)
-    return HEAD + "\n".join(rows) + "\n"
+    return HEAD + "\n".join(rows).replace(f"{INFERENCE.parent}/", "") + "\n"
 
 
 def _variable(name: str) -> str:
@@ -64,9 +64,7 @@ def _variable(name: str) -> str:
 
 def _default(name: str, field: FieldInfo) -> str:
     """As it is written, and in units that are easier to read."""
-    from api.settings import INFERENCE
-
-    text = "unset" if field.default_factory else _text(field.default).replace(f"{INFERENCE.parent}/", "")
+    text = "unset" if field.default_factory else _text(field.default)
     if text == "unset":
         return text
     units = _in_units(name, field.default)
