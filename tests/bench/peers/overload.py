@@ -15,7 +15,7 @@ from tests.bench.traffic import Asked, Traffic, offered, percentile
 TIMES = 3
 CLIENTS = (4, 16)  # in the closed loops that what it can do is the best of
 REST_SECONDS = 3.0
-PROMISED_RATE, MOST_REJECTION_MS, PROMISED_AFTER = 0.75, 50.0, 0.9  # two rejections an answer take a tenth of the cores
+PROMISED_RATE, MOST_REJECTION_MS, PROMISED_AFTER = 0.95, 50.0, 0.9
 QUEUE_MS = 1000 * float(Settings.model_fields["queue_seconds"].default)
 
 
